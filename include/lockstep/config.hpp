@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "lockstep/error.hpp"
+#include "lockstep/export.hpp"
+
+namespace lockstep {
+
+/// The most members a group can have: observations are one 64-bit mask per member.
+inline constexpr std::uint32_t kMaxMembers = 64;
+
+/// What a reactor does when a turn of its loop found nothing to do.
+///
+/// `backoff` spins for about a microsecond, yields a few times, then sleeps on a doorbell with a
+/// deadline; it is the only policy that works with more reactors than cores. `automatic` becomes
+/// `spin` when every reactor of every member on this host can have a CPU of its own (learnt when
+/// the group connects), else `backoff`. Asking for `spin` without the CPUs is refused: pure
+/// spinning is then a thousand times slower than sleeping, not faster.
+enum class IdlePolicy : std::uint8_t { automatic, spin, yield, backoff };
+
+/// Whether memory regions use 2 MiB pages. `automatic` tries and falls back to 4 KiB with a notice.
+enum class HugePages : std::uint8_t { automatic, never, required };
+
+/// Settings of one reactor: one thread that runs one loop. In a file: table `[reactor]`.
+struct ReactorConfig {
+  IdlePolicy idle = IdlePolicy::automatic;
+  /// CPU to pin the reactor thread to; negative leaves the thread where it is.
+  std::int32_t core = -1;
+  /// `backoff`: how long to spin, and how often to yield, before sleeping.
+  std::uint64_t backoff_spin_ns = 1'000;
+  std::uint32_t backoff_yields = 8;
+  HugePages huge_pages = HugePages::automatic;
+  /// Lock regions in memory. Needs RLIMIT_MEMLOCK; refused with the limit named when too small.
+  bool lock_memory = false;
+  /// Path of the live counters file (see docs/counters.md); empty: counters stay in the process.
+  std::string counters_file;
+};
+
+/// Settings of one group as one member sees it. In a file: table `[group]`.
+///
+/// All members must agree on everything but `self` and `join_timeout_ns`; a difference is refused
+/// when they connect, naming the setting and both values.
+struct GroupConfig {
+  /// Names the group on this host. 1–40 characters of [a-zA-Z0-9_.-].
+  std::string name = "lockstep";
+  /// This member's name: one of `members`.
+  std::string self;
+  /// Every member, in rank order: members[0] has rank 0. 1–64 distinct names, characters as above.
+  std::vector<std::string> members;
+  /// Which members may multicast; empty means all of them. Fewer senders need fewer nulls.
+  std::vector<std::string> senders;
+  /// How members reach one another: "auto" or "shm".
+  std::string transport = "auto";
+  /// Size of each sender's ring: a power of two, 4 KiB – 1 GiB. The largest payload is a little
+  /// less than half of it (see Group::max_payload_bytes).
+  std::uint64_t ring_bytes = 1 << 20;
+  /// How long Group::join waits for all members.
+  std::uint64_t join_timeout_ns = 30'000'000'000;
+  /// How often an idle member shows that it lives.
+  std::uint64_t heartbeat_interval_ns = 100'000'000;
+  /// A member silent for this long is reported lost even if its process still exists. At least
+  /// ten heartbeat intervals; generous, because a fixed view cannot take a member back.
+  std::uint64_t silence_timeout_ns = 30'000'000'000;
+  /// Slots in the mailbox behind Group::post, and the largest payload it takes.
+  std::uint32_t mailbox_slots = 1'024;
+  std::uint32_t mailbox_payload_bytes = 1'024;
+};
+
+/// Everything one member needs.
+struct Config {
+  ReactorConfig reactor;
+  GroupConfig group;
+};
+
+/// Reads a TOML file with the tables `[reactor]` and `[group]`; keys are the field names above.
+/// Afterwards every variable `LOCKSTEP_<TABLE>_<KEY>` in the environment (for example
+/// `LOCKSTEP_GROUP_RING_BYTES=65536`) overrides its setting.
+///
+/// Unknown keys, wrong types and values out of range are errors that name file, line, key, and
+/// what is allowed. Blocks on the file system; allocates; any thread.
+LOCKSTEP_EXPORT Expected<Config> load_config(const std::string& path);
+
+/// Checks a configuration built in code against the same limits. Any thread.
+LOCKSTEP_EXPORT Expected<void> validate(const GroupConfig& config);
+LOCKSTEP_EXPORT Expected<void> validate(const ReactorConfig& config);
+
+}  // namespace lockstep

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace lockstep {
+
+/// One message, as `StateMachine::apply` sees it: same content, same order on every member
+/// (except `mine`). Valid only during that call: `payload` points into the sender's ring.
+struct Message {
+  /// The bytes that were published, 0 to Group::max_payload_bytes(). Aligned to 8.
+  std::span<const std::byte> payload;
+  /// Place in the total order. Strictly increasing, not dense: turns of silent senders are skipped.
+  std::uint64_t sequence = 0;
+  /// The sender's wall clock (ns since 1970) at publish, made non-decreasing in the order. The
+  /// only clock `apply` may use: it is the same on every member.
+  std::uint64_t timestamp_ns = 0;
+  /// What the sender gave to Slot::publish if `mine`, else 0. Finds the client that waits.
+  std::uint64_t token = 0;
+  /// Rank of the member that published.
+  std::uint32_t sender = 0;
+  /// Published by this member.
+  bool mine = false;
+};
+
+}  // namespace lockstep

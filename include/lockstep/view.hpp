@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+
+/// Who is in the group: an id and the members in rank order.
+struct View {
+  std::uint64_t id = 0;
+  std::vector<std::string> members;  ///< members[rank] is the name; rank 0 first
+  std::uint32_t my_rank = 0;
+  bool primary = false;              ///< this view may order messages
+};
+
+/// A member of the view is gone. After this event claims are refused with `Outcome::not_member`;
+/// messages already stable are still applied.
+struct MemberLost {
+  std::uint32_t rank = 0;
+  std::string name;
+  std::string reason;  ///< "process died", "left the group", "silent for 30.0 s", …
+};
+
+}  // namespace lockstep
