@@ -13,8 +13,8 @@ namespace lockstep::runtime {
 /// How to get memory for regions, rings and rows.
 struct MemoryOptions {
   HugePages huge_pages = HugePages::automatic;
-  bool lock = false;                      ///< mlock it; an error when RLIMIT_MEMLOCK is too small
-  const char* purpose = "a region";       ///< for messages: "the ring of rank 1"
+  bool lock = false;                 ///< mlock it; an error when RLIMIT_MEMLOCK is too small
+  const char* purpose = "a region";  ///< for messages: "the ring of rank 1"
 };
 
 /// A zeroed, page-aligned, fully populated block of shared memory backed by a memfd, so that it

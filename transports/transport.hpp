@@ -36,10 +36,10 @@ enum class WriteOrder : std::uint8_t {
 
 /// Why a link is down.
 enum class DownReason : std::uint8_t {
-  peer_left,      ///< the peer closed the link in good order
-  peer_died,      ///< the peer's reactor thread or process ended without closing
-  link_failed,    ///< the medium gave up
-  protocol_error, ///< the peer wrote what no correct peer writes
+  peer_left,       ///< the peer closed the link in good order
+  peer_died,       ///< the peer's reactor thread or process ended without closing
+  link_failed,     ///< the medium gave up
+  protocol_error,  ///< the peer wrote what no correct peer writes
 };
 std::string_view to_string(DownReason reason) noexcept;
 

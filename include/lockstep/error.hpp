@@ -11,18 +11,18 @@ namespace lockstep {
 
 /// What kind of operating error this is. Programs branch on it; people read `Error::message`.
 enum class ErrorCode : std::uint8_t {
-  invalid_argument,   ///< a value in code, on the command line or in a file is not allowed
-  configuration,      ///< a configuration file or variable is wrong
-  identity_in_use,    ///< another live process already is this member
-  member_absent,      ///< a member did not appear before the join deadline
-  member_lost,        ///< a member was there and is gone
-  mismatch,           ///< two members disagree about version, layout or configuration
-  oversubscribed,     ///< more spinning reactors than allowed CPUs
-  no_memory,          ///< memory, locked memory or huge pages are not to be had
-  input,              ///< an input file is malformed
-  system,             ///< a system call failed
-  not_supported,      ///< this machine or this build cannot do it
-  timed_out,          ///< a deadline passed
+  invalid_argument,  ///< a value in code, on the command line or in a file is not allowed
+  configuration,     ///< a configuration file or variable is wrong
+  identity_in_use,   ///< another live process already is this member
+  member_absent,     ///< a member did not appear before the join deadline
+  member_lost,       ///< a member was there and is gone
+  mismatch,          ///< two members disagree about version, layout or configuration
+  oversubscribed,    ///< more spinning reactors than allowed CPUs
+  no_memory,         ///< memory, locked memory or huge pages are not to be had
+  input,             ///< an input file is malformed
+  system,            ///< a system call failed
+  not_supported,     ///< this machine or this build cannot do it
+  timed_out,         ///< a deadline passed
 };
 
 /// The word for `code`, as it appears in logs: "identity_in_use". Never null, never allocates.

@@ -13,7 +13,7 @@ struct View {
   std::uint64_t id = 0;
   std::vector<std::string> members;  ///< members[rank] is the name; rank 0 first
   std::uint32_t my_rank = 0;
-  bool primary = false;              ///< this view may order messages
+  bool primary = false;  ///< this view may order messages
 };
 
 /// A member of the view is gone. After this event claims are refused with `Outcome::not_member`;
