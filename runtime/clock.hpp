@@ -18,8 +18,14 @@ class Clock {
 /// CLOCK_MONOTONIC at the price of reading the time-stamp counter.
 ///
 /// Where the CPU says its counter is invariant (CPUID 80000007h EDX bit 8) and the kernel itself
-/// trusts it, ticks are turned into nanoseconds by a 64.64 fixed-point multiplication, calibrated
-/// once per process against CLOCK_MONOTONIC. Elsewhere every call is clock_gettime (a vDSO call).
+/// trusts it, ticks are turned into nanoseconds by a 32.32 fixed-point multiplication. Elsewhere
+/// every call is clock_gettime (a vDSO call).
+///
+/// The rate is measured against CLOCK_MONOTONIC once per process, by whoever makes the first
+/// TscClock, which takes about 15 ms; all clocks of a process agree exactly. It is good to about
+/// 2 ppm, so the clocks of two processes may drift apart by 2 us a second: do not subtract times
+/// of different processes. The counter is read without a fence: two threads that synchronise with
+/// each other may see times a few tens of ns out of order.
 class TscClock final : public Clock {
  public:
   TscClock() noexcept;

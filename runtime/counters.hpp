@@ -40,14 +40,17 @@ class Counter {
 /// its pid. Removed when the object ends.
 class Counters {
  public:
-  /// `path` empty: the numbers live in this process only. Errors: identity_in_use, system.
+  /// `path` empty: the numbers live in this process only. The file is allocated in full, so a disk
+  /// that fills up later does no harm. Errors: identity_in_use, configuration (the path holds
+  /// something that is not ours), system (also: no room on the disk).
   static Expected<std::unique_ptr<Counters>> open(const std::string& path);
   ~Counters();
   Counters(const Counters&) = delete;
   Counters& operator=(const Counters&) = delete;
 
-  /// A new counter, starting at zero. `name` like "group.orders.frames_delivered", at most 63
-  /// characters. Beyond capacity (1 024) an unlisted, working counter is returned. Cold path only.
+  /// A new counter, starting at zero, valid as long as this object. `name` like
+  /// "group.orders.frames_delivered"; cut after 63 characters. Beyond capacity (1 024) an unlisted,
+  /// working counter is returned. One thread, cold path only.
   Counter make(std::string_view name);
 
   [[nodiscard]] const std::string& notice() const noexcept { return notice_; }

@@ -20,8 +20,9 @@ struct MemoryOptions {
 /// A zeroed, page-aligned, fully populated block of shared memory backed by a memfd, so that it
 /// can be handed to another process by descriptor. Move-only; unmaps and closes when it ends.
 ///
-/// Huge pages (memfd_create(2) MFD_HUGETLB) where asked for and there; `notice()` says when they
-/// were wanted and not to be had. Anonymous: nothing is left behind by a crash.
+/// Huge pages of 2 MiB (memfd_create(2) MFD_HUGETLB) where asked for and there; `notice()` says
+/// when they were wanted and not to be had. `automatic` does not want them for less than one page
+/// of them. Anonymous: nothing is left behind by a crash.
 class SharedBlock {
  public:
   /// Makes a block of at least `bytes` (rounded up to the page size). Blocks while pages are
@@ -30,7 +31,8 @@ class SharedBlock {
 
   /// Maps a descriptor that a peer created and sent; takes the descriptor over. Checks that the
   /// file is at least `bytes` long, so that no later access can fault (a shrinkable file is
-  /// refused: the creator seals it with F_SEAL_SHRINK). Errors: mismatch, no_memory, system.
+  /// refused: the creator seals it with F_SEAL_SHRINK), then maps `bytes`, rounded up to the page
+  /// size of the file. Errors: mismatch, no_memory, system.
   static Expected<SharedBlock> attach(int descriptor, std::size_t bytes, const char* purpose);
 
   SharedBlock() = default;
