@@ -72,6 +72,10 @@ class Transport {
 
   [[nodiscard]] virtual WriteOrder write_order() const noexcept = 0;
 
+  /// Memory to post from, fixed when the transport is opened: every source longer than
+  /// kInlineBytes lies in it (RDMA registers it once). 64-byte aligned, zeroed.
+  [[nodiscard]] virtual std::span<std::byte> source() noexcept = 0;
+
   /// What the peer of `link` writes, one copy of it. 64-byte aligned, zeroed at the start. Read
   /// words with acquire. Empty after `drop`.
   [[nodiscard]] virtual std::span<std::byte> inbound(LinkId link, std::uint32_t copy) noexcept = 0;

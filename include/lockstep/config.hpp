@@ -36,7 +36,7 @@ struct ReactorConfig {
   /// Lock regions in memory. Needs RLIMIT_MEMLOCK; refused with the limit named when too small.
   bool lock_memory = false;
   /// Path of the live counters file (see docs/counters.md); empty: counters stay in the process.
-  std::string counters_file;
+  std::string counters_file{};
 };
 
 /// Settings of one group as one member sees it. In a file: table `[group]`.
@@ -47,11 +47,11 @@ struct GroupConfig {
   /// Names the group on this host. 1–40 characters of [a-zA-Z0-9_.-].
   std::string name = "lockstep";
   /// This member's name: one of `members`.
-  std::string self;
+  std::string self{};
   /// Every member, in rank order: members[0] has rank 0. 1–64 distinct names, characters as above.
-  std::vector<std::string> members;
+  std::vector<std::string> members{};
   /// Which members may multicast; empty means all of them. Fewer senders need fewer nulls.
-  std::vector<std::string> senders;
+  std::vector<std::string> senders{};
   /// How members reach one another: "auto" or "shm".
   std::string transport = "auto";
   /// Size of each sender's ring: a power of two, 4 KiB – 1 GiB. The largest payload is a little

@@ -24,4 +24,13 @@ struct Message {
   bool mine = false;
 };
 
+/// Takes messages in order. What an application implements is StateMachine; this is the part of
+/// it that ordering knows.
+class MessageHandler {
+ public:
+  virtual ~MessageHandler() = default;
+  /// One message, in the same order on every member. It is stable: every member has it.
+  virtual void apply(const Message& message) = 0;
+};
+
 }  // namespace lockstep

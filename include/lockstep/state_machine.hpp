@@ -15,12 +15,10 @@ namespace lockstep {
 /// The idea is Schneider's replicated state machine (ACM Computing Surveys 22(4), 1990): equal
 /// start, equal inputs in equal order, equal state. So `apply` must depend on nothing but the
 /// state and the message: no clock but Message::timestamp_ns, no randomness, no addresses.
-class LOCKSTEP_EXPORT StateMachine {
+class LOCKSTEP_EXPORT StateMachine : public MessageHandler {
  public:
-  virtual ~StateMachine() = default;
-
   /// One message, in the same order on every member. It is stable: every member has it.
-  virtual void apply(const Message& message) = 0;
+  void apply(const Message& message) override = 0;
 
   /// A view is installed; messages applied from now on belong to it. Called once from Group::join.
   virtual void view_installed(const View& /*view*/) {}
