@@ -1,0 +1,99 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lockstep/error.hpp"
+#include "runtime/memory.hpp"
+#include "transports/shm/control_page.hpp"
+#include "transports/shm/rendezvous.hpp"
+#include "transports/transport.hpp"
+
+namespace lockstep::transports {
+
+/// What a member needs to reach the others on its host.
+struct ShmOptions {
+  std::string group;
+  std::vector<std::string> members;
+  std::uint32_t my_rank = 0;
+  std::size_t region_bytes = 0;  ///< of one copy
+  std::size_t source_bytes = 0;
+  runtime::MemoryOptions memory;
+  std::uint64_t join_timeout_ns = 0;
+  std::string introduction;
+  int doorbell = -1;  ///< this reactor's eventfd; stays the caller's
+};
+
+/// Shared memory between processes, or threads, of one host.
+///
+/// A member makes one memfd per link for what that peer writes, and hands it over when they meet.
+/// A write is a copy into the peer's pages, first word last; it completes at once. No system call
+/// but the doorbell of a peer that sleeps.
+///
+/// The death of a peer shows in its control page, polled without a system call. A sleeper is woken
+/// by the end of the socket over which they met: like a pidfd it is closed only after the memory
+/// is freed, and unlike one it works across pid name spaces and for threads.
+class ShmTransport final : public Transport {
+ public:
+  /// Meets all members; blocks for at most join_timeout_ns. On the thread that runs the reactor.
+  static Expected<std::unique_ptr<ShmTransport>> connect(const ShmOptions& options,
+                                                         const Examine& examine);
+  /// Leaves: peers see `peer_left`.
+  ~ShmTransport() override = default;
+
+  /// Tells peers that this reactor never sleeps, so that they spare the fence.
+  void set_never_sleeps(bool never) noexcept { control_.set_never_sleeps(never); }
+
+  [[nodiscard]] std::size_t region_bytes() const noexcept override { return region_bytes_; }
+  [[nodiscard]] WriteOrder write_order() const noexcept override {
+    return WriteOrder::first_word_last;
+  }
+  [[nodiscard]] std::span<std::byte> source() noexcept override { return source_.bytes(); }
+  [[nodiscard]] std::span<std::byte> inbound(LinkId link, std::uint32_t copy) noexcept override;
+  Post write(LinkId link, std::uint32_t copy, std::uint64_t offset,
+             std::span<const std::byte> bytes, std::uint64_t mark) noexcept override;
+  void flush(LinkId /*link*/) noexcept override {}
+  [[nodiscard]] std::uint64_t completed(LinkId link) const noexcept override;
+  std::size_t poll(std::span<LinkDown> events) noexcept override;
+  void drop(LinkId link) noexcept override;
+  void announce_sleep() noexcept override;
+  void announce_awake() noexcept override;
+  void ring_doorbells() noexcept override;
+  [[nodiscard]] std::span<const int> descriptors() const noexcept override { return sockets_; }
+
+  /// What was tolerated (no huge pages, …).
+  [[nodiscard]] const std::vector<std::string>& notices() const noexcept { return notices_; }
+
+ private:
+  struct Link {
+    std::byte* outbound = nullptr;  ///< the peer's pages, both copies
+    std::uint64_t mark = 0;
+    bool down = true;
+    bool rung_for = true;  ///< nothing was written since doorbells were last rung
+    PeerControlPage control;
+    runtime::SharedBlock inbound_block;
+    runtime::SharedBlock outbound_block;
+    Descriptor socket;
+    Descriptor bell;
+  };
+
+  explicit ShmTransport(const ShmOptions& options);
+  Expected<void> make_memory(const ShmOptions& options);
+  Expected<void> adopt(PeerHello&& peer);
+  void take_down(Link& link) noexcept;
+  void note(const std::string& notice);
+
+  std::size_t region_bytes_;
+  OwnControlPage control_;
+  runtime::SharedBlock source_;
+  std::vector<Link> links_;  ///< by rank; my own is unused
+  std::vector<int> sockets_;
+  std::size_t next_to_watch_ = 0;
+  std::vector<std::string> notices_;
+};
+
+}  // namespace lockstep::transports
