@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "ordering/frame.hpp"
+#include "ordering/variant.hpp"
+#include "runtime/word.hpp"
+
+namespace lockstep::ordering::inline LOCKSTEP_VARIANT {
+
+/// How far a reader may trust what it sees of a frame whose header marker matches.
+enum class Trust : std::uint8_t {
+  marker_last,  ///< the rest of the frame was there before its marker (shared memory)
+  tail_last,    ///< bytes appear in ascending order: the tail says that all are there
+  checksum,     ///< bytes appear in any order: only a checksum says so
+};
+
+enum class Read : std::uint8_t {
+  frame,
+  nothing,    ///< not there yet
+  malformed,  ///< no correct writer writes this; only Trust::marker_last can tell
+};
+
+/// A frame in place.
+struct FrameRef {
+  const std::byte* payload = nullptr;
+  std::uint64_t next_position = 0;
+  std::uint64_t timestamp_ns = 0;
+  std::uint32_t payload_bytes = 0;
+  std::uint32_t nulls_before = 0;
+  bool pad = false;
+};
+
+/// Reads the ring of one sender, frame by frame, out of memory that somebody else writes. Holds no
+/// cursor: positions are the caller's. Never reads outside the ring, whatever its bytes are.
+///
+/// The one reader rule: header marker, bounds-checked length, tail, then payload.
+class RingReader {
+ public:
+  RingReader() = default;
+  RingReader(std::span<const std::byte> memory, std::uint64_t nonce, Trust trust) noexcept
+      : memory_(memory.data()), size_(memory.size()), nonce_(nonce), trust_(trust) {}
+
+  /// Looks for the frame at `position`.
+  Read read(std::uint64_t position, FrameRef& frame) const noexcept {
+    const std::uint64_t offset = position & (size_ - 1);
+    const std::byte* start = memory_ + offset;
+    // The tail of a small frame is in the next line: ask for both at once, not one after another.
+    __builtin_prefetch(memory_ + ((offset + 64) & (size_ - 1)));
+    const std::uint64_t marker = header_marker(position, nonce_);
+    const auto& word = *reinterpret_cast<const std::uint64_t*>(start);
+    if (runtime::load_acquire(word) != marker) return Read::nothing;
+    return read_marked(position, marker, frame);
+  }
+
+  /// Reads a frame again that `read` has accepted before. The writer may be hostile and have
+  /// changed it, so its bounds are checked again; false when they are wrong.
+  [[nodiscard]] bool reread(std::uint64_t position, FrameRef& frame) const noexcept {
+    FrameHeader header;
+    std::memcpy(&header, memory_ + (position & (size_ - 1)), sizeof header);
+    return locate(position, header, frame);
+  }
+
+ private:
+  Read read_marked(std::uint64_t position, std::uint64_t marker, FrameRef& frame) const noexcept;
+  bool locate(std::uint64_t position, const FrameHeader& header, FrameRef& frame) const noexcept;
+
+  const std::byte* memory_ = nullptr;
+  std::uint64_t size_ = 0;
+  std::uint64_t nonce_ = 0;
+  Trust trust_ = Trust::checksum;
+};
+
+inline bool RingReader::locate(std::uint64_t position, const FrameHeader& header,
+                               FrameRef& frame) const noexcept {
+  const std::uint64_t offset = position & (size_ - 1);
+  const std::uint64_t length = header.length & ~kPadFlag;
+  if (frame_bytes(length) > size_ - offset) return false;
+  frame.payload = memory_ + offset + sizeof(FrameHeader);
+  frame.next_position = position + frame_bytes(length);
+  frame.timestamp_ns = header.timestamp_ns;
+  frame.payload_bytes = static_cast<std::uint32_t>(length);
+  frame.nulls_before = header.nulls_before;
+  frame.pad = (header.length & kPadFlag) != 0;
+  return true;
+}
+
+inline Read RingReader::read_marked(std::uint64_t position, std::uint64_t marker,
+                                    FrameRef& frame) const noexcept {
+  const Read incomplete = trust_ == Trust::marker_last ? Read::malformed : Read::nothing;
+  const std::byte* start = memory_ + (position & (size_ - 1));
+  FrameHeader header;
+  std::memcpy(&header, start, sizeof header);
+  header.marker = marker;
+  if (!locate(position, header, frame)) return incomplete;
+  if (!frame.pad && frame.payload_bytes > max_payload_bytes(size_)) return incomplete;
+  if (mutant(Mutant::no_tail_check) && trust_ == Trust::tail_last) return Read::frame;
+  if (mutant(Mutant::no_checksum) && trust_ == Trust::checksum) return Read::frame;
+  const std::uint64_t checksum =
+      trust_ == Trust::checksum ? frame_checksum(header, frame.payload) : 0;
+  const std::byte* tail = start + frame_bytes(frame.payload_bytes) - kTailBytes;
+  const auto& tail_place = *reinterpret_cast<const std::uint64_t*>(tail);
+  if (runtime::load_acquire(tail_place) != tail_word(marker, checksum)) return incomplete;
+  return Read::frame;
+}
+
+}  // namespace lockstep::ordering::inline LOCKSTEP_VARIANT

@@ -1,0 +1,428 @@
+#include "ordering/view_order.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "runtime/assert.hpp"
+
+namespace lockstep::ordering::inline LOCKSTEP_VARIANT {
+
+using runtime::load_acquire;
+using transports::Post;
+using transports::WriteOrder;
+
+namespace {
+
+Trust trust_for(WriteOrder order) noexcept {
+  switch (order) {
+    case WriteOrder::first_word_last:
+      return Trust::marker_last;
+    case WriteOrder::ascending:
+      return Trust::tail_last;
+    case WriteOrder::unordered:
+      break;
+  }
+  return Trust::checksum;
+}
+
+bool may_send(const ViewLayout& layout, std::uint32_t rank) {
+  return std::ranges::find(layout.senders, rank) != layout.senders.end();
+}
+
+std::span<std::byte> own_ring(transports::Transport& transport, const ViewLayout& layout) {
+  if (!may_send(layout, layout.my_rank)) return {};
+  LOCKSTEP_ASSERT(transport.source().size() >= layout.ring_bytes);
+  return transport.source().first(layout.ring_bytes);
+}
+
+}  // namespace
+
+ViewOrder::ViewOrder(transports::Transport& transport, const ViewLayout& layout)
+    : transport_(transport),
+      layout_(layout),
+      turns_(static_cast<std::uint32_t>(layout.senders.size())),
+      ring_(own_ring(transport, layout), layout.nonces[layout.my_rank],
+            transport.write_order() == WriteOrder::unordered) {
+  LOCKSTEP_ASSERT(!layout.senders.empty());
+  LOCKSTEP_ASSERT(layout.nonces.size() == layout.members);
+  LOCKSTEP_ASSERT(layout.members == 1 ||
+                  transport.region_bytes() >= region_bytes(layout.ring_bytes));
+  const Trust trust = trust_for(transport.write_order());
+  for (std::uint32_t rank = 0; rank < layout.members; ++rank) {
+    const bool mine = rank == layout.my_rank;
+    std::span<const std::byte> ring =
+        ring_.size() > 0 ? own_ring(transport, layout) : std::span<std::byte>{};
+    const HotLine* row = nullptr;
+    if (!mine) {
+      const std::span<std::byte> inbound = transport.inbound(rank, layout.copy);
+      row = reinterpret_cast<const HotLine*>(inbound.data() + kRowOffset);
+      ring = inbound.subspan(kRingOffset, layout.ring_bytes);
+      peers_.push_back({.rank = rank, .row = row});
+    }
+    if (!may_send(layout, rank)) continue;
+    if (mine) my_stream_ = static_cast<std::uint32_t>(streams_.size());
+    Stream stream;
+    stream.reader = RingReader(ring, layout.nonces[rank], mine ? Trust::marker_last : trust);
+    stream.row = row;
+    stream.rank = rank;
+    streams_.push_back(stream);
+  }
+  if (is_sender()) tokens_.resize(layout.ring_bytes / kFrameAlignment);
+}
+
+// ---- receive -----------------------------------------------------------------------------------
+
+bool ViewOrder::receive() noexcept {
+  bool progress = false;
+  for (Stream& stream : streams_) {
+    if (stream.row == nullptr) continue;
+    const std::uint64_t before = stream.received;
+    // `issued` before the ring: the frames it covers were posted before it, so what the sweep then
+    // does not find among them are nulls. The other way round, frames become nulls.
+    std::uint64_t issued = load_acquire(stream.row->issued);
+    sweep(stream);
+    if (mutant(Mutant::ring_before_issued)) issued = load_acquire(stream.row->issued);
+    if (stream.received < issued) stream.received = issued;
+    if (mutant(Mutant::null_for_null) && is_sender() && stream.received > 0) {
+      turns_to_fill_ = std::max(turns_to_fill_, stream.received + 1);
+    }
+    progress |= stream.received != before;
+  }
+  return progress;
+}
+
+void ViewOrder::sweep(Stream& stream) noexcept {
+  FrameRef frame;
+  for (;;) {
+    const Read read = stream.reader.read(stream.receive_position, frame);
+    if (read == Read::nothing) [[likely]] {
+      return;
+    }
+    if (read == Read::malformed || !accept_frame(stream, frame)) {
+      reject(stream.rank);
+      return;
+    }
+  }
+}
+
+bool ViewOrder::accept_frame(Stream& stream, const FrameRef& frame) noexcept {
+  const std::uint64_t index = stream.receive_frames_end + frame.nulls_before;
+  if (frame.pad) {
+    stream.receive_frames_end = index;
+  } else {
+    if (index < stream.received) return false;  // a turn that was already a null
+    stream.receive_frames_end = index + 1;
+    stream.received = index + 1;
+    if (is_sender() && !mutant(Mutant::no_nulls)) {
+      const auto other = static_cast<std::uint32_t>(&stream - streams_.data());
+      turns_to_fill_ = std::max(turns_to_fill_, RoundRobin::turns_before(index, other, my_stream_));
+    }
+  }
+  stream.receive_position = frame.next_position;
+  return true;
+}
+
+void ViewOrder::reject(std::uint32_t rank) noexcept {
+  // Counted once per offender: a malformed frame stays where it is and would be seen every turn.
+  if (offender_ == rank) return;
+  ++statistics_.frames_rejected;
+  offender_ = rank;
+}
+
+bool ViewOrder::take_offender(std::uint32_t& rank) noexcept {
+  if (offender_ == kNobody) return false;
+  rank = offender_;
+  for (Stream& stream : streams_) {
+    if (stream.rank == rank) stream.row = nullptr;  // never swept again
+  }
+  offender_ = kNobody;
+  return true;
+}
+
+// ---- deliver -----------------------------------------------------------------------------------
+
+std::uint64_t ViewOrder::received_sequence() const noexcept {
+  std::uint64_t least = std::numeric_limits<std::uint64_t>::max();
+  for (std::uint32_t i = 0; i < streams_.size(); ++i) {
+    const std::uint64_t received = i == my_stream_ ? issued_ : streams_[i].received;
+    least = std::min(least, turns_.sequence(received, i));
+  }
+  return least;
+}
+
+std::uint64_t ViewOrder::stable_sequence() const noexcept {
+  std::uint64_t least = received_sequence();
+  if (mutant(Mutant::deliver_unstable)) return least;
+  if (mutant(Mutant::stable_by_majority)) {
+    std::vector<std::uint64_t> words{least};
+    for (const Peer& peer : peers_) words.push_back(load_acquire(peer.row->received_sequence));
+    std::ranges::sort(words, std::greater{});
+    return std::min(least, words[words.size() / 2]);
+  }
+  for (const Peer& peer : peers_) {
+    least = std::min(least, load_acquire(peer.row->received_sequence));
+  }
+  return least;
+}
+
+bool ViewOrder::deliver(MessageHandler& handler) {
+  const std::uint64_t stable = stable_sequence();
+  if (mutant(Mutant::sequence_by_arrival)) return deliver_by_arrival(stable, handler);
+  if (turn_.sequence >= stable) return false;
+  std::uint32_t messages = 0;
+  std::uint32_t turns = 0;
+  while (turn_.sequence < stable && messages < kDeliverBatch && turns < kTurnBatch) {
+    Stream& stream = streams_[turn_.stream];
+    if (!stream.has_next) find_next(stream);
+    // The first undelivered frame is this turn's, or a later one's and this turn is a null.
+    if (stream.has_next && stream.next_index == turn_.index) {
+      apply_next(stream, handler);
+      ++messages;
+    }
+    turns_.advance(turn_);
+    ++turns;
+  }
+  return true;
+}
+
+std::uint64_t ViewOrder::received_position(const Stream& stream) const noexcept {
+  return stream.rank == layout_.my_rank ? ring_.head() : stream.receive_position;
+}
+
+void ViewOrder::find_next(Stream& stream) noexcept {
+  const std::uint64_t end = received_position(stream);
+  while (stream.deliver_position < end) {
+    if (!stream.reader.reread(stream.deliver_position, stream.next)) {
+      reject(stream.rank);
+      return;
+    }
+    stream.next_index = stream.deliver_frames_end + stream.next.nulls_before;
+    if (!stream.next.pad) {
+      if (stream.next_index < turn_.index) return reject(stream.rank);
+      stream.has_next = true;
+      return;
+    }
+    stream.deliver_frames_end = stream.next_index;
+    stream.deliver_position = stream.next.next_position;
+  }
+}
+
+void ViewOrder::apply_next(Stream& stream, MessageHandler& handler) {
+  const FrameRef& frame = stream.next;
+  const bool mine = stream.rank == layout_.my_rank;
+  last_timestamp_ns_ = std::max(last_timestamp_ns_, frame.timestamp_ns);
+  const Message message{
+      .payload = {frame.payload, frame.payload_bytes},
+      .sequence = turn_.sequence,
+      .timestamp_ns = last_timestamp_ns_,
+      .token = mine ? tokens_[frames_applied_ % tokens_.size()] : 0,
+      .sender = stream.rank,
+      .mine = mine,
+  };
+  frames_applied_ += mine ? 1 : 0;
+  ++statistics_.frames_delivered;
+  statistics_.payload_bytes_delivered += frame.payload_bytes;
+  delivered_bytes_unpushed_ += frame.next_position - stream.deliver_position;
+  handler.apply(message);
+  stream.deliver_frames_end = stream.next_index + 1;
+  stream.deliver_position = frame.next_position;
+  stream.has_next = false;
+}
+
+bool ViewOrder::deliver_by_arrival(std::uint64_t stable, MessageHandler& handler) {
+  bool progress = turn_.sequence < stable;
+  for (std::uint32_t i = 0; i < streams_.size(); ++i) {
+    Stream& stream = streams_[i];
+    for (find_next(stream); stream.has_next; find_next(stream)) {
+      const std::uint64_t sequence = turns_.sequence(stream.next_index, i);
+      if (sequence >= stable) break;
+      turn_.sequence = sequence;
+      apply_next(stream, handler);
+    }
+  }
+  turn_ = {.sequence = stable, .index = stable / streams_.size(), .stream = 0};
+  return progress;
+}
+
+// ---- publish -----------------------------------------------------------------------------------
+
+std::byte* ViewOrder::claim(std::size_t bytes) noexcept {
+  LOCKSTEP_ASSERT(is_sender());
+  LOCKSTEP_ASSERT(bytes <= max_payload_bytes());
+  while (issued_ - frames_end_ > kMaxNullRun) [[unlikely]] {
+    if (!ring_.pass_over_nulls()) break;
+    frames_end_ += kMaxNullRun;
+  }
+  std::byte* payload = nullptr;
+  if (issued_ - frames_end_ <= kMaxNullRun) payload = ring_.claim(bytes);
+  if (payload == nullptr && reclaim()) payload = ring_.claim(bytes);
+  ring_was_full_ = payload == nullptr;
+  if (payload == nullptr) ++statistics_.stalls_ring_full;
+  return payload;
+}
+
+void ViewOrder::publish(std::uint64_t token) noexcept {
+  tokens_[frames_published_++ % tokens_.size()] = token;
+  const std::uint64_t head = ring_.head();
+  ring_.publish(wall_ns_, static_cast<std::uint32_t>(issued_ - frames_end_),
+                turns_.sequence(issued_, my_stream_));
+  frames_end_ = ++issued_;
+  ++statistics_.frames_sent;
+  statistics_.ring_bytes_sent += ring_.head() - head;
+}
+
+bool ViewOrder::reclaim() noexcept {
+  std::uint64_t completed = ring_.head();
+  if (!mutant(Mutant::reclaim_incomplete)) {
+    for (const Peer& peer : peers_) {
+      if (!peer.lost) completed = std::min(completed, transport_.completed(peer.rank));
+    }
+  }
+  const std::uint64_t tail = ring_.tail();
+  ring_.reclaim(mutant(Mutant::reclaim_undelivered) ? turn_.sequence : delivered_by_all(),
+                completed);
+  return ring_.tail() != tail;
+}
+
+std::uint64_t ViewOrder::delivered_by_all() const noexcept {
+  std::uint64_t least = turn_.sequence;
+  for (const Peer& peer : peers_) {
+    least = std::min(least, load_acquire(peer.row->delivered_sequence));
+  }
+  return least;
+}
+
+std::uint32_t ViewOrder::slowest_rank() const noexcept {
+  std::uint32_t slowest = layout_.my_rank;
+  std::uint64_t least = turn_.sequence;
+  for (const Peer& peer : peers_) {
+    const std::uint64_t delivered = load_acquire(peer.row->delivered_sequence);
+    if (delivered < least) {
+      least = delivered;
+      slowest = peer.rank;
+    }
+  }
+  return slowest;
+}
+
+bool ViewOrder::drained() const noexcept { return delivered_by_all() >= ring_.end_sequence(); }
+
+// ---- send --------------------------------------------------------------------------------------
+
+bool ViewOrder::send(bool busy) noexcept {
+  fill_turns();
+  idle_turns_ = busy ? 0 : idle_turns_ + 1;
+  refresh_row(delivered_bytes_unpushed_ >= layout_.ring_bytes / 8 ||
+              idle_turns_ == kIdleTurnsBeforeSettling);
+  return push_all(true);
+}
+
+void ViewOrder::fill_turns() noexcept {
+  if (issued_ >= turns_to_fill_) return;
+  statistics_.nulls_sent += turns_to_fill_ - issued_;
+  issued_ = turns_to_fill_;
+}
+
+void ViewOrder::refresh_row(bool force_delivered) noexcept {
+  const std::uint64_t received = received_sequence();
+  if (mutant(Mutant::delivered_not_forced)) force_delivered = false;
+  if (received != row_.received_sequence || issued_ != row_.issued ||
+      (force_delivered && turn_.sequence != row_.delivered_sequence)) {
+    row_.received_sequence = received;
+    row_.issued = issued_;
+    row_.delivered_sequence = turn_.sequence;
+    delivered_bytes_unpushed_ = 0;
+    ++row_version_;
+  }
+}
+
+bool ViewOrder::push_all(bool ring_doorbells) noexcept {
+  bool posted = false;
+  for (Peer& peer : peers_) {
+    if (!peer.lost) posted |= push(peer);
+  }
+  if (posted && ring_doorbells && !mutant(Mutant::no_doorbell)) transport_.ring_doorbells();
+  return posted;
+}
+
+bool ViewOrder::push(Peer& peer) noexcept {
+  const bool frames = peer.posted_position != ring_.head();
+  const bool row = peer.row_version != row_version_;
+  if (!frames && !row) return false;
+  if (mutant(Mutant::row_before_ring) && row) push_row(peer);
+  // Ring before row: a row word must never be visible before the frames it covers. So a link that
+  // cannot take all frames now gets no row either.
+  bool complete = !frames || push_frames(peer);
+  if (complete && row) complete = push_row(peer);
+  if (!complete) ++statistics_.stalls_link_full;
+  transport_.flush(peer.rank);
+  return true;
+}
+
+bool ViewOrder::push_frames(Peer& peer) noexcept {
+  while (peer.posted_position != ring_.head()) {
+    // At most two pieces: up to the ring's end, and from its start. Frames do not straddle.
+    const std::uint64_t offset = peer.posted_position & (ring_.size() - 1);
+    const std::uint64_t bytes =
+        std::min(ring_.head() - peer.posted_position, ring_.size() - offset);
+    const std::uint64_t end = peer.posted_position + bytes;
+    const Post post = transport_.write(peer.rank, layout_.copy, kRingOffset + offset,
+                                       {ring_.memory() + offset, bytes}, end);
+    if (post != Post::posted) return false;
+    ++statistics_.posts;
+    peer.posted_position = end;
+  }
+  return true;
+}
+
+bool ViewOrder::push_row(Peer& peer) noexcept {
+  const std::span<const std::byte> bytes{reinterpret_cast<const std::byte*>(&row_), sizeof row_};
+  const Post post =
+      transport_.write(peer.rank, layout_.copy, kRowOffset, bytes, peer.posted_position);
+  if (post != Post::posted) return false;
+  ++statistics_.posts;
+  ++statistics_.row_pushes;
+  peer.row_version = row_version_;
+  return true;
+}
+
+void ViewOrder::beat() noexcept {
+  ++row_.beat;
+  ++row_version_;
+  push_all(mutant(Mutant::beat_rings_doorbell));
+}
+
+void ViewOrder::settle() noexcept {
+  refresh_row(true);
+  push_all(true);
+}
+
+bool ViewOrder::anything_new() noexcept {
+  if (mutant(Mutant::no_recheck_before_sleep)) return false;
+  FrameRef frame;
+  for (const Stream& stream : streams_) {
+    if (stream.row == nullptr) continue;
+    if (load_acquire(stream.row->issued) > stream.received) return true;
+    if (stream.reader.read(stream.receive_position, frame) != Read::nothing) return true;
+  }
+  for (const Peer& peer : peers_) {
+    const bool unposted = peer.posted_position != ring_.head() || peer.row_version != row_version_;
+    if (!peer.lost && unposted) return true;
+  }
+  return stable_sequence() > turn_.sequence || (ring_was_full_ && reclaim());
+}
+
+void ViewOrder::lose(std::uint32_t rank) noexcept {
+  for (Peer& peer : peers_) {
+    if (peer.rank == rank) peer.lost = true;
+  }
+}
+
+std::uint64_t ViewOrder::beat_of(std::uint32_t rank) const noexcept {
+  for (const Peer& peer : peers_) {
+    if (peer.rank == rank) return load_acquire(peer.row->beat);
+  }
+  return row_.beat;
+}
+
+}  // namespace lockstep::ordering::inline LOCKSTEP_VARIANT

@@ -1,0 +1,183 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "lockstep/message.hpp"
+#include "ordering/region_layout.hpp"
+#include "ordering/ring_reader.hpp"
+#include "ordering/ring_writer.hpp"
+#include "ordering/round_robin.hpp"
+#include "ordering/variant.hpp"
+#include "transports/transport.hpp"
+
+namespace lockstep::ordering::inline LOCKSTEP_VARIANT {
+
+/// What all members of a view agree on before its first message.
+struct ViewLayout {
+  std::uint32_t members = 1;
+  std::uint32_t my_rank = 0;
+  std::vector<std::uint32_t> senders;  ///< ranks that may multicast, ascending, not empty
+  std::uint64_t ring_bytes = 1 << 20;  ///< power of two, at least 4 096
+  std::vector<std::uint64_t> nonces;   ///< per rank: the epoch nonce of that member's ring
+  std::uint32_t copy = 0;              ///< which copy of each region this epoch uses
+};
+
+/// What the order has done; plain numbers of one thread, published by whoever likes.
+struct OrderStatistics {
+  std::uint64_t frames_sent = 0;
+  std::uint64_t ring_bytes_sent = 0;  ///< frames whole: headers and padding included
+  std::uint64_t nulls_sent = 0;
+  std::uint64_t frames_delivered = 0;
+  std::uint64_t payload_bytes_delivered = 0;
+  std::uint64_t posts = 0;             ///< writes handed to the transport, frames and rows
+  std::uint64_t row_pushes = 0;        ///< of those, rows
+  std::uint64_t stalls_ring_full = 0;  ///< claims refused because somebody has not delivered yet
+  std::uint64_t stalls_link_full = 0;  ///< posts refused by the transport
+  std::uint64_t frames_rejected = 0;   ///< frames or rows that no correct member writes
+};
+
+/// The total order of ONE view: the state table, the sender rings, round-robin turns, stability
+/// and delivery. Knows neither sockets nor clocks nor that views change; sees memory that peers
+/// write, a transport it posts to, and the time as a number.
+///
+/// Frames and counters flow one way each (DESIGN §4):
+///   publish  → my ring → [write] → peers' copies → receive → my received_sequence → [write row]
+///   stable   = the least received_sequence of all members → deliver → my delivered_sequence
+///   reclaim  = the least delivered_sequence of all members → room in my ring
+///
+/// Reactor-thread only. Nothing here allocates, blocks or calls the system after construction.
+class ViewOrder {
+ public:
+  ViewOrder(transports::Transport& transport, const ViewLayout& layout);
+
+  /// Sweeps every sender's ring and row. True if anything advanced.
+  bool receive() noexcept;
+
+  /// Hands stable messages to `handler`, at most kDeliverBatch. True if there were turns to pass.
+  bool deliver(MessageHandler& handler);
+
+  /// Fills turns, then posts frames and rows that peers lack, frames first. `busy` says whether
+  /// this turn of the loop received or delivered anything. True if anything was posted.
+  bool send(bool busy) noexcept;
+
+  /// Shows every peer that this member lives. Never rings a doorbell.
+  void beat() noexcept;
+
+  /// Before sleeping: posts what is held back for batching.
+  void settle() noexcept;
+
+  /// After announcing sleep: is there anything a turn of the loop would act on?
+  [[nodiscard]] bool anything_new() noexcept;
+
+  /// Room for a payload of at most max_payload_bytes(), or null: the ring is full.
+  std::byte* claim(std::size_t bytes) noexcept;
+  /// Puts the claimed frame into the order; `token` comes back with its own delivery.
+  void publish(std::uint64_t token) noexcept;
+  /// The rank that has delivered least: who keeps a full ring full.
+  [[nodiscard]] std::uint32_t slowest_rank() const noexcept;
+
+  /// Wall clock for frames published from now on (ns since 1970).
+  void set_wall_ns(std::uint64_t now) noexcept { wall_ns_ = now; }
+
+  /// Stops posting to a member and waiting for its completions. What it acknowledged stays true.
+  void lose(std::uint32_t rank) noexcept;
+
+  /// The rank whose frames or rows broke the rules since the last call, if any.
+  bool take_offender(std::uint32_t& rank) noexcept;
+
+  [[nodiscard]] bool is_sender() const noexcept { return my_stream_ != kNoStream; }
+  [[nodiscard]] std::size_t max_payload_bytes() const noexcept {
+    return ordering::max_payload_bytes(layout_.ring_bytes);
+  }
+  /// Everything published here has been delivered by all.
+  [[nodiscard]] bool drained() const noexcept;
+  [[nodiscard]] std::uint64_t delivered_sequence() const noexcept { return turn_.sequence; }
+  [[nodiscard]] std::uint64_t beat_of(std::uint32_t rank) const noexcept;
+  [[nodiscard]] const OrderStatistics& statistics() const noexcept { return statistics_; }
+
+  /// Messages handed over in one call of `deliver`, so that acknowledgements keep flowing while
+  /// the application works through a backlog; and turns passed, so that no row can hold us.
+  static constexpr std::uint32_t kDeliverBatch = 256;
+  static constexpr std::uint32_t kTurnBatch = 1 << 16;
+  /// Fruitless turns after which `delivered_sequence` is pushed by a reactor that never sleeps.
+  static constexpr std::uint32_t kIdleTurnsBeforeSettling = 1'024;
+
+ private:
+  /// One sender's frames on their way through: received up to one place, delivered up to another.
+  struct Stream {
+    RingReader reader;
+    const HotLine* row = nullptr;  ///< null for my own stream
+    std::uint32_t rank = 0;
+    std::uint64_t received = 0;            ///< turns held without a gap, nulls included
+    std::uint64_t receive_position = 0;    ///< where the next frame will appear
+    std::uint64_t receive_frames_end = 0;  ///< one past the index of the last frame received
+    std::uint64_t deliver_position = 0;
+    std::uint64_t deliver_frames_end = 0;
+    bool has_next = false;  ///< `next` is the first undelivered frame, at `next_index`
+    std::uint64_t next_index = 0;
+    FrameRef next;
+  };
+
+  /// Another member: what of mine it has been sent, and its row.
+  struct Peer {
+    std::uint32_t rank = 0;
+    const HotLine* row = nullptr;
+    std::uint64_t posted_position = 0;
+    std::uint64_t row_version = 0;
+    bool lost = false;
+  };
+
+  void sweep(Stream& stream) noexcept;
+  bool accept_frame(Stream& stream, const FrameRef& frame) noexcept;
+  void find_next(Stream& stream) noexcept;
+  void apply_next(Stream& stream, MessageHandler& handler);
+  bool deliver_by_arrival(std::uint64_t stable, MessageHandler& handler);
+  [[nodiscard]] std::uint64_t received_position(const Stream& stream) const noexcept;
+  [[nodiscard]] std::uint64_t received_sequence() const noexcept;
+  [[nodiscard]] std::uint64_t stable_sequence() const noexcept;
+  [[nodiscard]] std::uint64_t delivered_by_all() const noexcept;
+  void fill_turns() noexcept;
+  void refresh_row(bool force_delivered) noexcept;
+  bool push(Peer& peer) noexcept;
+  bool push_frames(Peer& peer) noexcept;
+  bool push_row(Peer& peer) noexcept;
+  bool push_all(bool ring_doorbells) noexcept;
+  bool reclaim() noexcept;
+  void reject(std::uint32_t rank) noexcept;
+
+  static constexpr std::uint32_t kNoStream = ~std::uint32_t{0};
+  static constexpr std::uint32_t kNobody = ~std::uint32_t{0};
+
+  transports::Transport& transport_;
+  ViewLayout layout_;
+  RoundRobin turns_;
+  std::vector<Stream> streams_;  ///< in sender order
+  std::vector<Peer> peers_;
+  std::uint32_t my_stream_ = kNoStream;
+
+  RingWriter ring_;
+  std::uint64_t issued_ = 0;         ///< my next index
+  std::uint64_t frames_end_ = 0;     ///< one past the index of my last frame
+  std::uint64_t turns_to_fill_ = 0;  ///< turns of mine that others' frames wait for
+  std::uint64_t frames_published_ = 0;
+  std::uint64_t frames_applied_ = 0;   ///< of mine
+  std::vector<std::uint64_t> tokens_;  ///< of my frames in flight; as many as fit the ring
+  bool ring_was_full_ = false;
+
+  Turn turn_;  ///< the next to deliver
+  std::uint64_t last_timestamp_ns_ = 0;
+  std::uint64_t wall_ns_ = 0;
+
+  HotLine row_{};                  ///< mine, as last refreshed
+  std::uint64_t row_version_ = 0;  ///< of what others must see soon
+  std::uint64_t delivered_bytes_unpushed_ = 0;
+  std::uint32_t idle_turns_ = 0;
+  std::uint32_t offender_ = kNobody;
+  OrderStatistics statistics_;
+};
+
+}  // namespace lockstep::ordering::inline LOCKSTEP_VARIANT
