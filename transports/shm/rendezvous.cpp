@@ -48,7 +48,7 @@ class Meeting {
         peers_(options.members.size()),
         dialled_(options.my_rank) {}
 
-  Expected<std::vector<PeerHello>> run();
+  Expected<Met> run();
 
  private:
   Expected<void> listen();
@@ -78,7 +78,7 @@ class Meeting {
   std::vector<Connection> strangers_;  ///< from higher ranks, until they say who they are
 };
 
-Expected<std::vector<PeerHello>> Meeting::run() {
+Expected<Met> Meeting::run() {
   if (auto listening = listen(); !listening) return std::unexpected(listening.error());
   const std::uint64_t deadline = clock_.now_ns() + options_.timeout_ns;
   while (!complete()) {
@@ -94,7 +94,7 @@ Expected<std::vector<PeerHello>> Meeting::run() {
     wait(deadline);
   }
   peers_.erase(peers_.begin() + options_.my_rank);
-  return std::move(peers_);
+  return Met{.listener = std::move(listener_), .peers = std::move(peers_)};
 }
 
 Expected<void> Meeting::listen() {
@@ -253,9 +253,8 @@ Error Meeting::absent() const {
 
 }  // namespace
 
-Expected<std::vector<PeerHello>> rendezvous(const RendezvousOptions& options,
-                                            const DescriptorsFor& descriptors_for,
-                                            const Examine& examine) {
+Expected<Met> rendezvous(const RendezvousOptions& options, const DescriptorsFor& descriptors_for,
+                         const Examine& examine) {
   return Meeting(options, descriptors_for, examine).run();
 }
 

@@ -38,6 +38,13 @@ struct PeerHello {
   Descriptor descriptors[kHelloDescriptors];
 };
 
+/// Everyone, and the name: `listener` must stay open as long as this member is one, since it is
+/// what keeps another process from taking the same identity.
+struct Met {
+  Descriptor listener;
+  std::vector<PeerHello> peers;  ///< one per other member, by rank
+};
+
 /// The descriptors to hand to `rank`, in HelloDescriptor order; they stay the caller's.
 using DescriptorsFor = std::function<std::vector<int>(std::uint32_t rank)>;
 
@@ -47,9 +54,8 @@ using Examine = std::function<Expected<void>(std::uint32_t rank, const std::stri
 /// Meets all other members. Blocks for at most `timeout_ns`. Peers that connect and say nothing,
 /// or nonsense, are dropped and cost nothing but a descriptor for a while; there are at most
 /// twice as many of them as members. Errors: identity_in_use, member_absent, member_lost,
-/// mismatch, system. Returns one PeerHello per other member, by rank.
-Expected<std::vector<PeerHello>> rendezvous(const RendezvousOptions& options,
-                                            const DescriptorsFor& descriptors_for,
-                                            const Examine& examine);
+/// mismatch, system.
+Expected<Met> rendezvous(const RendezvousOptions& options, const DescriptorsFor& descriptors_for,
+                         const Examine& examine);
 
 }  // namespace lockstep::transports

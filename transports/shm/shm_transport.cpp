@@ -66,9 +66,10 @@ Expected<std::unique_ptr<ShmTransport>> ShmTransport::connect(const ShmOptions& 
     return std::vector<int>{transport->links_[rank].inbound_block.descriptor(),
                             transport->control_.descriptor(), options.doorbell};
   };
-  auto peers = rendezvous(meeting, descriptors_for, examine);
-  if (!peers) return std::unexpected(peers.error());
-  for (PeerHello& peer : *peers) {
+  auto met = rendezvous(meeting, descriptors_for, examine);
+  if (!met) return std::unexpected(met.error());
+  transport->name_ = std::move(met->listener);
+  for (PeerHello& peer : met->peers) {
     if (auto adopted = transport->adopt(std::move(peer)); !adopted) {
       return std::unexpected(adopted.error());
     }

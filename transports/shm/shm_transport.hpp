@@ -88,6 +88,7 @@ class ShmTransport final : public Transport {
   void note(const std::string& notice);
 
   std::size_t region_bytes_;
+  Descriptor name_;  ///< listens, so that nobody else can be this member
   OwnControlPage control_;
   runtime::SharedBlock source_;
   std::vector<Link> links_;  ///< by rank; my own is unused

@@ -1,0 +1,243 @@
+#include <dirent.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <thread>
+
+#include "tests/processes/group_fixture.hpp"
+#include "tools/launch/members.hpp"
+#include "tools/launch/shared_array.hpp"
+
+// Every fault ends in a clear message or event; nothing hangs and nothing stays behind.
+
+namespace lockstep::test {
+namespace {
+
+using launch::As;
+
+/// A member in a process of its own that turns until it is killed.
+pid_t fork_member(const GroupConfig& config) {
+  const pid_t child = fork();
+  if (child != 0) return child;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  Reactor reactor({.idle = IdlePolicy::backoff});
+  Observer observer;
+  auto group = Group::join(reactor, config, observer);
+  if (!group) _exit(9);
+  reactor.run();
+  _exit(0);
+}
+
+void reap(pid_t child) { waitpid(child, nullptr, 0); }
+
+TEST(Fault, AKilledMemberIsReportedWithRankAndReason) {
+  const std::string name = unique_name("killed");
+  const pid_t child = fork_member(group_of(2, 1, name));
+  Reactor reactor({.idle = IdlePolicy::backoff});
+  Observer observer;
+  auto group = Group::join(reactor, group_of(2, 0, name), observer);
+  ASSERT_TRUE(group) << group.error().message;
+  const auto slot = group->claim(8);
+  ASSERT_TRUE(slot);
+  slot->publish();
+  ASSERT_TRUE(turn_until(reactor, [&] { return observer.applied == 1; }));
+  kill(child, SIGKILL);
+  ASSERT_TRUE(turn_until(reactor, [&] { return observer.losses > 0; }));
+  EXPECT_EQ(observer.losses, 1u);
+  EXPECT_EQ(observer.lost.rank, 1u);
+  EXPECT_EQ(observer.lost.name, "m1");
+  EXPECT_EQ(observer.lost.reason, "process died");
+  const auto refused = group->claim(8);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().outcome, Outcome::not_member);
+  EXPECT_FALSE(group->view().primary);
+  EXPECT_FALSE(group->post({}, 0));
+  reap(child);
+}
+
+TEST(Fault, AMemberThatLeavesIsReportedAsLeaving) {
+  const std::string name = unique_name("leaving");
+  const auto ends = launch::run_members(2, As::processes, 60 * kSecond, [&](std::uint32_t rank) {
+    Reactor reactor({.idle = IdlePolicy::backoff});
+    Observer observer;
+    auto group = Group::join(reactor, group_of(2, rank, name), observer);
+    if (!group) return 1;
+    if (rank == 1) return 0;
+    if (!turn_until(reactor, [&] { return observer.losses > 0; })) return 2;
+    return observer.lost.reason == "left the group" ? 0 : 3;
+  });
+  ASSERT_TRUE(ends);
+  for (const auto& end : *ends) EXPECT_TRUE(end.good()) << end.rank << ": " << end.words;
+}
+
+TEST(Fault, ASleepingSurvivorIsWokenByADeath) {
+  const std::string name = unique_name("asleep");
+  GroupConfig mine = group_of(2, 0, name);
+  // No beat shall wake anyone: only the death itself.
+  mine.heartbeat_interval_ns = 60 * kSecond;
+  mine.silence_timeout_ns = 600 * kSecond;
+  GroupConfig theirs = mine;
+  theirs.self = "m1";
+  const pid_t child = fork_member(theirs);
+  Reactor reactor({.idle = IdlePolicy::backoff});
+  Observer observer;
+  auto group = Group::join(reactor, mine, observer);
+  ASSERT_TRUE(group) << group.error().message;
+  std::thread killer([child] {
+    sleep(1);
+    kill(child, SIGKILL);
+  });
+  ASSERT_TRUE(turn_until(reactor, [&] { return observer.losses > 0; }, 20));
+  killer.join();
+  EXPECT_EQ(observer.lost.reason, "process died");
+  reap(child);
+}
+
+TEST(Fault, ASilentMemberIsReportedThoughItsProcessLives) {
+  const std::string name = unique_name("silent");
+  GroupConfig mine = group_of(2, 0, name);
+  mine.heartbeat_interval_ns = kSecond / 10;
+  mine.silence_timeout_ns = 3 * kSecond;
+  GroupConfig theirs = mine;
+  theirs.self = "m1";
+  const pid_t child = fork_member(theirs);
+  Reactor reactor({.idle = IdlePolicy::backoff});
+  Observer observer;
+  auto group = Group::join(reactor, mine, observer);
+  ASSERT_TRUE(group) << group.error().message;
+  kill(child, SIGSTOP);
+  ASSERT_TRUE(turn_until(reactor, [&] { return observer.losses > 0; }, 60));
+  EXPECT_EQ(observer.lost.reason, "silent for 3.0 s");
+  kill(child, SIGKILL);
+  reap(child);
+}
+
+TEST(Fault, AMemberThatNeverStartsIsNamed) {
+  GroupConfig config = group_of(3, 0, unique_name("absent"));
+  config.join_timeout_ns = kSecond / 2;
+  Reactor reactor;
+  Observer observer;
+  const auto group = Group::join(reactor, config, observer);
+  ASSERT_FALSE(group);
+  EXPECT_EQ(group.error().code, ErrorCode::member_absent);
+  EXPECT_NE(group.error().message.find("'m1' (rank 1)"), std::string::npos)
+      << group.error().message;
+  EXPECT_NE(group.error().message.find("0.5 s"), std::string::npos) << group.error().message;
+}
+
+TEST(Fault, TheSameIdentityTwiceIsRefused) {
+  const std::string name = unique_name("twice");
+  Reactor first_reactor({.idle = IdlePolicy::backoff});
+  Observer observer;
+  auto first = Group::join(first_reactor, group_of(1, 0, name), observer);
+  ASSERT_TRUE(first) << first.error().message;
+  Reactor second_reactor({.idle = IdlePolicy::backoff});
+  const auto second = Group::join(second_reactor, group_of(1, 0, name), observer);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::identity_in_use);
+  EXPECT_NE(second.error().message.find(fmt::format("process {}", getpid())), std::string::npos)
+      << second.error().message;
+}
+
+TEST(Fault, DifferingConfigurationsAreRefusedWithBothValues) {
+  const std::string name = unique_name("differ");
+  const auto ends = launch::run_members(2, As::processes, 60 * kSecond, [&](std::uint32_t rank) {
+    GroupConfig config = group_of(2, rank, name);
+    if (rank == 1) config.ring_bytes = 1 << 17;
+    Reactor reactor;
+    Observer observer;
+    const auto group = Group::join(reactor, config, observer);
+    if (group) return 1;
+    const std::string& message = group.error().message;
+    const bool both = message.find("65536") != std::string::npos &&
+                      message.find("131072") != std::string::npos &&
+                      message.find("ring_bytes") != std::string::npos;
+    if (!both) fmt::print(stderr, "{}\n", message);
+    return group.error().code == ErrorCode::mismatch && both ? 0 : 2;
+  });
+  ASSERT_TRUE(ends);
+  for (const auto& end : *ends) EXPECT_TRUE(end.good()) << end.rank << ": " << end.words;
+}
+
+TEST(Fault, SpinningWithoutTheCpusIsRefused) {
+  const std::string name = unique_name("crowded");
+  const auto members = static_cast<std::uint32_t>(std::thread::hardware_concurrency()) + 1;
+  if (members > kMaxMembers) return;  // nobody can oversubscribe such a machine with one group
+  const auto ends =
+      launch::run_members(members, As::processes, 60 * kSecond, [&](std::uint32_t rank) {
+        Reactor reactor({.idle = rank == 0 ? IdlePolicy::spin : IdlePolicy::backoff});
+        Observer observer;
+        const auto group = Group::join(reactor, group_of(members, rank, name), observer);
+        if (rank == 0) return !group && group.error().code == ErrorCode::oversubscribed ? 0 : 1;
+        return group || group.error().code == ErrorCode::member_lost ? 0 : 2;
+      });
+  ASSERT_TRUE(ends);
+  for (const auto& end : *ends) EXPECT_TRUE(end.good()) << end.rank << ": " << end.words;
+}
+
+TEST(Fault, AutomaticIdlingAdaptsToTheCpus) {
+  Reactor alone;
+  Observer observer;
+  auto group = Group::join(alone, group_of(1, 0, unique_name("alone")), observer);
+  ASSERT_TRUE(group);
+  EXPECT_EQ(alone.idle_policy(), IdlePolicy::spin);
+
+  const std::string name = unique_name("many");
+  const auto members = static_cast<std::uint32_t>(std::thread::hardware_concurrency()) + 1;
+  if (members > kMaxMembers) return;
+  const auto ends =
+      launch::run_members(members, As::processes, 60 * kSecond, [&](std::uint32_t rank) {
+        Reactor reactor;
+        Observer seen;
+        const auto joined = Group::join(reactor, group_of(members, rank, name), seen);
+        return joined && reactor.idle_policy() == IdlePolicy::backoff ? 0 : 1;
+      });
+  ASSERT_TRUE(ends);
+  for (const auto& end : *ends) EXPECT_TRUE(end.good()) << end.rank << ": " << end.words;
+}
+
+std::size_t open_descriptors() {
+  std::size_t count = 0;
+  DIR* folder = opendir("/proc/self/fd");
+  while (readdir(folder) != nullptr) ++count;
+  closedir(folder);
+  return count;
+}
+
+TEST(Fault, JoiningAndLeavingLeaksNoDescriptor) {
+  const auto join_and_leave = [](const std::string& name) {
+    return launch::run_members(3, As::threads, 60 * kSecond, [&](std::uint32_t rank) {
+      Reactor reactor({.idle = IdlePolicy::backoff});
+      Observer observer;
+      const auto group = Group::join(reactor, group_of(3, rank, name), observer);
+      return group || group.error().code == ErrorCode::member_lost ? 0 : 1;
+    });
+  };
+  ASSERT_TRUE(join_and_leave(unique_name("warm")));
+  const std::size_t before = open_descriptors();
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(join_and_leave(unique_name("leak")));
+  EXPECT_EQ(open_descriptors(), before);
+}
+
+TEST(Fault, LockedMemoryBeyondTheLimitIsExplained) {
+  GroupConfig config = group_of(1, 0, unique_name("locked"));
+  config.ring_bytes = 1 << 24;
+  const pid_t child = fork();
+  if (child == 0) {
+    // Root may lock regardless of the limit, so become nobody.
+    if (geteuid() == 0 && setuid(65'534) != 0) _exit(4);
+    Reactor reactor({.lock_memory = true});
+    Observer observer;
+    const auto group = Group::join(reactor, config, observer);
+    if (group) _exit(1);
+    _exit(group.error().message.find("RLIMIT_MEMLOCK") != std::string::npos ? 0 : 2);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+}  // namespace
+}  // namespace lockstep::test
