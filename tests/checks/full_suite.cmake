@@ -1,0 +1,27 @@
+# The unit and simulation tests of the sanitizer builds, one test per build and label, and a short
+# run of every fuzzer.
+
+# See ci/build: the thread sanitizer wants its addresses to itself.
+set(run_in_tsan "")
+find_program(SETARCH setarch)
+if(SETARCH)
+  execute_process(COMMAND ${SETARCH} --addr-no-randomize true RESULT_VARIABLE refused ERROR_QUIET)
+  if(refused EQUAL 0)
+    set(run_in_tsan ${SETARCH} --addr-no-randomize)
+  endif()
+endif()
+
+foreach(sanitizer asan tsan)
+  foreach(label unit simulation)
+    add_test(NAME ${sanitizer}.${label}
+             COMMAND ${run_in_${sanitizer}} ${CMAKE_CTEST_COMMAND}
+                     --test-dir ${CMAKE_SOURCE_DIR}/build/${sanitizer} --label-regex ^${label}$
+                     --output-on-failure --no-tests=error --parallel ${cores})
+    # It fills the cores by itself, so nothing else runs beside it.
+    set_tests_properties(${sanitizer}.${label} PROPERTIES
+      LABELS sanitizer TIMEOUT 900 PROCESSORS ${cores}
+      ENVIRONMENT "UBSAN_OPTIONS=print_stacktrace=1")
+  endforeach()
+endforeach()
+
+add_fuzz_tests(fuzz 15 fuzz)

@@ -1,0 +1,18 @@
+# What takes hours: every test here has the label `long`, and ci/long runs nothing else.
+
+# Each part is one test, so that a failure costs one part and the log shows how far it came.
+set(seeds_per_part 10000)
+foreach(part RANGE 0 19)
+  math(EXPR first_seed "${part} * ${seeds_per_part} + 1")
+  add_test(NAME long.sim.from_${first_seed}
+           COMMAND ${CMAKE_BINARY_DIR}/lockstep sim --seeds ${seeds_per_part}
+                   --first-seed ${first_seed})
+  set_tests_properties(long.sim.from_${first_seed} PROPERTIES LABELS long TIMEOUT 7200)
+endforeach()
+
+add_test(NAME long.conformance
+         COMMAND ${CMAKE_BINARY_DIR}/transports_tests --gtest_filter=*onformance*)
+set_tests_properties(long.conformance PROPERTIES LABELS long TIMEOUT 14400
+  ENVIRONMENT LOCKSTEP_CONFORMANCE_WRITES=10000000)
+
+add_fuzz_tests(long.fuzz 600 long)
