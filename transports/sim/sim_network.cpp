@@ -1,0 +1,212 @@
+#include "transports/sim/sim_network.hpp"
+
+#include <algorithm>
+#include <span>
+
+#include "runtime/assert.hpp"
+
+namespace lockstep::transports {
+
+class SimNetwork::Endpoint final : public Transport {
+ public:
+  Endpoint(SimNetwork& network, std::uint32_t rank) : network_(network), rank_(rank) {}
+
+  std::size_t region_bytes() const noexcept override { return network_.options_.region_bytes; }
+  WriteOrder write_order() const noexcept override { return network_.options_.write_order; }
+
+  std::span<std::byte> inbound(LinkId link, std::uint32_t copy) noexcept override {
+    check(link);
+    return network_.link(link, rank_).region(copy);
+  }
+
+  Post write(LinkId link, std::uint32_t copy, std::uint64_t offset,
+             std::span<const std::byte> bytes, std::uint64_t mark) noexcept override {
+    check(link);
+    LOCKSTEP_ASSERT(copy < kRegionCopies);
+    LOCKSTEP_ASSERT(offset % 8 == 0);
+    LOCKSTEP_ASSERT(bytes.size() % 8 == 0);
+    LOCKSTEP_ASSERT(reinterpret_cast<std::uintptr_t>(bytes.data()) % 8 == 0);
+    LOCKSTEP_ASSERT(offset <= region_bytes());
+    LOCKSTEP_ASSERT(bytes.size() <= region_bytes() - offset);
+    if (end(link).down) return Post::down;
+    const Post post =
+        network_.link(rank_, link).post(network_.clock_.now_ns(), copy, offset, bytes, mark);
+    network_.refresh(network_.index(rank_, link));
+    return post;
+  }
+
+  void flush(LinkId link) noexcept override {
+    check(link);
+    if (end(link).down) return;
+    network_.link(rank_, link).depart(network_.clock_.now_ns());
+    network_.refresh(network_.index(rank_, link));
+  }
+
+  std::uint64_t completed(LinkId link) const noexcept override {
+    check(link);
+    return network_.link(rank_, link).completed();
+  }
+
+  std::size_t poll(std::span<LinkDown> events) noexcept override {
+    std::size_t stored = 0;
+    for (std::uint32_t peer = 0; peer < network_.options_.members; ++peer) {
+      if (peer == rank_ || end(peer).reported) continue;
+      if (stored == events.size()) break;
+      events[stored++] = {.link = peer, .reason = end(peer).reason};
+      end(peer).reported = true;
+    }
+    return stored;
+  }
+
+  void drop(LinkId link) noexcept override {
+    check(link);
+    network_.take_down(rank_, link, DownReason::link_failed, false);
+    network_.link(link, rank_).release_region();
+  }
+
+  void announce_sleep() noexcept override { network_.announce_sleep(rank_); }
+  void announce_awake() noexcept override {
+    network_.members_[rank_].sleeping = false;
+    network_.members_[rank_].woken = false;
+  }
+  void ring_doorbells() noexcept override { network_.ring_doorbells(rank_); }
+  std::span<const int> descriptors() const noexcept override { return {}; }
+
+ private:
+  void check(LinkId link) const noexcept {
+    LOCKSTEP_ASSERT(link < network_.options_.members);
+    LOCKSTEP_ASSERT(link != rank_);
+  }
+  End& end(LinkId link) noexcept { return network_.ends_[network_.index(rank_, link)]; }
+
+  SimNetwork& network_;
+  const std::uint32_t rank_;
+};
+
+SimNetwork::SimNetwork(std::uint64_t seed, const SimOptions& options, runtime::ManualClock& clock)
+    : options_(options), clock_(clock), random_(seed) {
+  LOCKSTEP_ASSERT(options.members >= 2);
+  LOCKSTEP_ASSERT(options.members <= 64);
+  LOCKSTEP_ASSERT(options.region_bytes % 64 == 0);
+  LOCKSTEP_ASSERT(options.queue_writes >= 1);
+  const std::size_t pairs = std::size_t{options.members} * options.members;
+  members_.resize(options.members);
+  links_.resize(pairs);
+  ends_.resize(pairs);
+  next_ns_.assign(pairs, kNever);
+  for (std::uint32_t from = 0; from < options.members; ++from) {
+    members_[from].endpoint = std::make_unique<Endpoint>(*this, from);
+    for (std::uint32_t to = 0; to < options.members; ++to) {
+      if (from == to) continue;
+      links_[index(from, to)] = std::make_unique<SimLink>(options_, random_.split());
+    }
+  }
+}
+
+SimNetwork::~SimNetwork() = default;
+
+Transport& SimNetwork::endpoint(std::uint32_t rank) {
+  LOCKSTEP_ASSERT(rank < options_.members);
+  return *members_[rank].endpoint;
+}
+
+bool SimNetwork::is_woken(std::uint32_t rank) const { return members_[rank].woken; }
+
+std::uint64_t SimNetwork::next_event_ns() const {
+  return *std::min_element(next_ns_.begin(), next_ns_.end());
+}
+
+void SimNetwork::advance_to(std::uint64_t now_ns) {
+  LOCKSTEP_ASSERT(now_ns >= clock_.now_ns());
+  while (true) {
+    const auto next = std::min_element(next_ns_.begin(), next_ns_.end());
+    if (*next > now_ns) break;
+    // Something posted late may have been due before: time never runs backwards.
+    clock_.set_ns(std::max(clock_.now_ns(), *next));
+    happen(static_cast<std::size_t>(next - next_ns_.begin()));
+  }
+  clock_.set_ns(now_ns);
+}
+
+void SimNetwork::refresh(std::size_t index) {
+  const End& end = ends_[index];
+  next_ns_[index] = std::min(links_[index]->next_ns(), end.down ? kNever : end.down_ns);
+}
+
+void SimNetwork::happen(std::size_t index) {
+  const auto from = static_cast<std::uint32_t>(index / options_.members);
+  const auto to = static_cast<std::uint32_t>(index % options_.members);
+  if (links_[index]->next_ns() > next_ns_[index]) {
+    take_down(from, to, ends_[index].reason, true);
+    return;
+  }
+  const SimLink::Progress progress = links_[index]->advance();
+  if (observer_ != nullptr) observer_->on_progress(clock_.now_ns(), from, to, progress);
+  if (progress.rings) wake(to);
+  refresh(index);
+}
+
+void SimNetwork::wake(std::uint32_t rank) {
+  Member& member = members_[rank];
+  if (!member.sleeping || member.woken) return;
+  member.woken = true;
+  if (observer_ != nullptr) observer_->on_wake(clock_.now_ns(), rank);
+}
+
+void SimNetwork::announce_sleep(std::uint32_t rank) {
+  for (std::uint32_t peer = 0; peer < options_.members; ++peer) {
+    if (peer == rank || !random_.chance(options_.before_sleep_permille)) continue;
+    link(peer, rank).hasten();
+    refresh(index(peer, rank));
+  }
+  members_[rank].sleeping = true;
+  // An event not fetched yet is a readable descriptor.
+  const auto ends = std::span(ends_).subspan(index(rank, 0), options_.members);
+  members_[rank].woken = !std::ranges::all_of(ends, &End::reported);
+}
+
+void SimNetwork::ring_doorbells(std::uint32_t rank) {
+  for (std::uint32_t peer = 0; peer < options_.members; ++peer) {
+    if (peer != rank && link(rank, peer).ring()) wake(peer);
+  }
+}
+
+void SimNetwork::take_down(std::uint32_t rank, std::uint32_t peer, DownReason reason, bool report) {
+  End& end = ends_[index(rank, peer)];
+  if (!end.down) {
+    end.down = true;
+    end.reason = reason;
+    end.reported = !report;
+    if (!members_[rank].crashed) link(rank, peer).forget();
+    if (report) wake(rank);
+    if (observer_ != nullptr) observer_->on_down(clock_.now_ns(), rank, peer);
+  } else if (!report) {
+    end.reported = true;
+  }
+  refresh(index(rank, peer));
+}
+
+void SimNetwork::schedule_down(std::uint32_t rank, std::uint32_t peer, DownReason reason) {
+  End& end = ends_[index(rank, peer)];
+  if (end.down || end.down_ns != kNever) return;
+  end.reason = reason;
+  end.down_ns = clock_.now_ns() + random_.between(1, 2 * options_.delay_max_ns);
+  refresh(index(rank, peer));
+}
+
+void SimNetwork::fail_link(std::uint32_t rank, std::uint32_t peer, DownReason reason) {
+  take_down(rank, peer, reason, true);
+  schedule_down(peer, rank, DownReason::link_failed);
+}
+
+void SimNetwork::crash(std::uint32_t rank) {
+  members_[rank].crashed = true;
+  for (std::uint32_t peer = 0; peer < options_.members; ++peer) {
+    if (peer == rank) continue;
+    link(rank, peer).lose_unread();
+    refresh(index(rank, peer));
+    schedule_down(peer, rank, DownReason::peer_died);
+  }
+}
+
+}  // namespace lockstep::transports

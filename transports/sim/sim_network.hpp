@@ -1,0 +1,111 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "runtime/clock.hpp"
+#include "transports/sim/random.hpp"
+#include "transports/sim/sim_link.hpp"
+#include "transports/sim/sim_options.hpp"
+#include "transports/transport.hpp"
+
+namespace lockstep::transports {
+
+/// Told what happens on a simulated network, as it happens. For traces; must not call back.
+class SimObserver {
+ public:
+  virtual ~SimObserver() = default;
+  /// A step of the write at `progress.offset` from `from` to `to`.
+  virtual void on_progress(std::uint64_t now_ns, std::uint32_t from, std::uint32_t to,
+                           const SimLink::Progress& progress) = 0;
+  /// A doorbell reached the sleeping member `rank`.
+  virtual void on_wake(std::uint64_t now_ns, std::uint32_t rank) = 0;
+  /// The end of the link to `peer` at `rank` went down.
+  virtual void on_down(std::uint64_t now_ns, std::uint32_t rank, std::uint32_t peer) = 0;
+};
+
+/// A network of N members inside one thread, in virtual time, every choice of which comes from one
+/// seed: the same seed and the same calls give the same run. The method is TigerBeetle's
+/// (src/vopr.zig): the protocol cannot tell, and a failure replays.
+///
+/// It keeps every promise of the Transport contract and no other: writes of one link become
+/// visible in posting order, a word is never torn, but links race one another, a large write
+/// becomes visible piecemeal in whatever order `write_order` allows, links clog, sources are read
+/// late, completions say nothing about visibility, and a doorbell rings only for a write that
+/// becomes visible while its reader sleeps.
+///
+/// The driver moves time: while it steps a member nothing happens on the wire. Bounded by its
+/// options; allocates. Sources of posts must live as long as the network.
+class SimNetwork {
+ public:
+  SimNetwork(std::uint64_t seed, const SimOptions& options, runtime::ManualClock& clock);
+  ~SimNetwork();
+  SimNetwork(const SimNetwork&) = delete;
+  SimNetwork& operator=(const SimNetwork&) = delete;
+
+  /// The transport of one member; owned by the network.
+  [[nodiscard]] Transport& endpoint(std::uint32_t rank);
+
+  /// When the next thing happens; kNever if nothing is under way.
+  [[nodiscard]] std::uint64_t next_event_ns() const;
+
+  /// Lets everything due up to `now_ns` happen, in order of time, and sets the clock to it.
+  void advance_to(std::uint64_t now_ns);
+
+  /// True if a doorbell rang for `rank` since it announced its sleep.
+  [[nodiscard]] bool is_woken(std::uint32_t rank) const;
+
+  /// Takes the link between two members down: now, for `reason`, at `rank`; within the longest
+  /// delay, as link_failed, at `peer`. What is under way from either end when it goes is lost.
+  void fail_link(std::uint32_t rank, std::uint32_t peer, DownReason reason);
+
+  /// The member is gone: what has not left its memory is lost, what has still arrives; its peers
+  /// see peer_died, each at a time of its own. The driver must not step it again.
+  void crash(std::uint32_t rank);
+
+  /// `observer` may be null. Not owned.
+  void observe(SimObserver* observer) { observer_ = observer; }
+
+ private:
+  class Endpoint;
+  struct Member {
+    std::unique_ptr<Endpoint> endpoint;
+    bool sleeping = false;
+    bool woken = false;
+    bool crashed = false;
+  };
+  /// One member's end of a link.
+  struct End {
+    std::uint64_t down_ns = kNever;  ///< when it will go down
+    DownReason reason = DownReason::link_failed;
+    bool down = false;
+    bool reported = true;
+  };
+
+  [[nodiscard]] std::size_t index(std::uint32_t from, std::uint32_t to) const {
+    return std::size_t{from} * options_.members + to;
+  }
+  [[nodiscard]] SimLink& link(std::uint32_t from, std::uint32_t to) {
+    return *links_[index(from, to)];
+  }
+  /// After any change to the link or end at `index`.
+  void refresh(std::size_t index);
+  void happen(std::size_t index);
+  void take_down(std::uint32_t rank, std::uint32_t peer, DownReason reason, bool report);
+  void schedule_down(std::uint32_t rank, std::uint32_t peer, DownReason reason);
+  void wake(std::uint32_t rank);
+  void announce_sleep(std::uint32_t rank);
+  void ring_doorbells(std::uint32_t rank);
+
+  const SimOptions options_;
+  runtime::ManualClock& clock_;
+  Random random_;
+  std::vector<Member> members_;
+  std::vector<std::unique_ptr<SimLink>> links_;  ///< from × members + to; null from self to self
+  std::vector<End> ends_;                        ///< rank × members + peer
+  std::vector<std::uint64_t> next_ns_;           ///< of each link or end
+  SimObserver* observer_ = nullptr;
+};
+
+}  // namespace lockstep::transports

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "transports/transport.hpp"
+
+namespace lockstep::transports {
+
+/// How a simulated network behaves. Times are virtual nanoseconds; chances are per thousand.
+struct SimOptions {
+  std::uint32_t members = 3;           ///< 2 – 64
+  std::size_t region_bytes = 1 << 14;  ///< one copy of one inbound region; a multiple of 64
+  WriteOrder write_order = WriteOrder::unordered;
+
+  /// Each link draws a range of its own within these; each write draws its delay from that range.
+  std::uint64_t delay_min_ns = 100;
+  std::uint64_t delay_max_ns = 5'000;
+
+  /// Writes that may be posted and not complete on a link; one more is `would_block`.
+  std::uint32_t queue_writes = 64;
+
+  /// How often a write leaves before `flush` asks for it (and all before it on its link).
+  std::uint32_t early_departure_permille = 200;
+
+  /// How often a write of more than one word becomes visible in several steps, and the longest
+  /// time between two of them.
+  std::uint32_t tear_permille = 500;
+  std::uint64_t tear_gap_ns = 2'000;
+
+  /// How often a departing write finds that its link stops delivering, and for how long at most.
+  std::uint32_t clog_permille = 2;
+  std::uint64_t clog_max_ns = 200'000;
+
+  /// How often, per inbound link, `announce_sleep` lets writes that are under way arrive just
+  /// before the announcement: they ring no doorbell, so a sleeper must look once more.
+  std::uint32_t before_sleep_permille = 300;
+};
+
+}  // namespace lockstep::transports
