@@ -1,0 +1,47 @@
+#include "tests/transports/conformance.hpp"
+
+namespace lockstep::transports::conformance {
+
+void Conformance::poll(std::uint32_t rank, std::vector<LinkDown>& downs) {
+  std::array<LinkDown, 4> events{};
+  const std::size_t count = endpoint(rank).poll(events);
+  ASSERT_LE(count, events.size());
+  downs.insert(downs.end(), events.begin(), events.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+void Conformance::poll(std::uint32_t rank) {
+  std::array<LinkDown, 4> events{};
+  EXPECT_EQ(endpoint(rank).poll(events), 0U) << "a link of rank " << rank << " went down";
+}
+
+bool Conformance::settle(const std::function<bool()>& done, std::vector<LinkDown>* downs) {
+  constexpr int kRounds = 1'000'000;
+  for (int i = 0; i < kRounds; ++i) {
+    if (done()) return true;
+    for (std::uint32_t rank = 0; rank < members_; ++rank) {
+      for (LinkId link = 0; link < members_; ++link) {
+        if (link != rank) endpoint(rank).flush(link);
+      }
+      if (downs != nullptr) {
+        poll(rank, downs[rank]);
+      } else {
+        poll(rank);
+      }
+    }
+    network().pump();
+  }
+  return false;
+}
+
+Post Conformance::write(std::uint32_t rank, LinkId link, std::uint32_t copy, std::uint64_t offset,
+                        std::span<const std::uint64_t> words, std::uint64_t mark) {
+  Post post = Post::would_block;
+  EXPECT_TRUE(settle([&] {
+    post = endpoint(rank).write(link, copy, offset, std::as_bytes(words), mark);
+    return post != Post::would_block;
+  }));
+  endpoint(rank).flush(link);
+  return post;
+}
+
+}  // namespace lockstep::transports::conformance
