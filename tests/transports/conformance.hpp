@@ -20,6 +20,7 @@ namespace lockstep::transports::conformance {
 struct Wanted {
   std::uint32_t members = 2;
   std::size_t region_bytes = 4'096;
+  std::size_t source_bytes = 1 << 20;
   std::uint64_t seed = 1;
 };
 
@@ -99,7 +100,14 @@ class Conformance : public testing::TestWithParam<Implementation> {
   /// of rounds.
   bool settle(const std::function<bool()>& done, std::vector<LinkDown>* downs = nullptr);
 
-  /// Posts and flushes from outside of run; tries again while the link would block.
+  /// `count` words of the source memory of `rank` from word `first` on.
+  std::span<std::uint64_t> source(std::uint32_t rank, std::size_t first, std::size_t count) {
+    auto* words = reinterpret_cast<std::uint64_t*>(endpoint(rank).source().data());
+    return {words + first, count};
+  }
+
+  /// Posts and flushes from outside of run; tries again while the link would block. Words that are
+  /// too many to be copied must lie in the source memory.
   Post write(std::uint32_t rank, LinkId link, std::uint32_t copy, std::uint64_t offset,
              std::span<const std::uint64_t> words, std::uint64_t mark);
 

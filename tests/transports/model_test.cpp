@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
 
 #include "tests/transports/conformance.hpp"
 #include "transports/sim/random.hpp"
@@ -22,44 +21,46 @@ std::uint64_t model_writes() {
   return count == nullptr ? 100'000 : std::strtoull(count, nullptr, 10);
 }
 
+/// Sources that one link may have in use, each as long as the longest write.
+constexpr std::uint64_t kSources = 128;
+
 /// What one member writes to one peer, and what the peer's memory must become.
 class ModelledLink {
  public:
-  ModelledLink(Transport& transport, LinkId link, std::uint64_t seed)
-      : transport_(transport), link_(link), random_(seed) {
+  /// `sources`: kSources × kRegionWords words of the member's source memory.
+  ModelledLink(Transport& transport, LinkId link, std::span<std::uint64_t> sources,
+               std::uint64_t seed)
+      : transport_(transport), link_(link), sources_(sources), random_(seed) {
     for (Words& copy : expected_) copy.resize(kRegionWords);
   }
 
-  /// Posts one random write if the queue takes it; says whether it did.
+  /// Posts one random write if there is room for it; says whether it did.
   bool write() {
-    while (!sources_.empty() && transport_.completed(link_) >= first_mark_) {
-      sources_.pop_front();
-      ++first_mark_;
-    }
+    if (next_mark_ - transport_.completed(link_) > kSources) return false;
     const std::uint64_t copy = random_.below(kRegionCopies);
     const std::uint64_t longest = random_.chance(100) ? kRegionWords - 1 : 24;
-    Words source(random_.below(longest + 1));
-    std::ranges::generate(source, [this] { return random_.next(); });
-    const std::uint64_t first = random_.below(kRegionWords - source.size());
-    const std::uint64_t mark = first_mark_ + sources_.size();
+    const std::uint64_t count = random_.below(longest + 1);
+    const auto words = sources_.subspan(next_mark_ % kSources * kRegionWords, count);
+    std::ranges::generate(words, [this] { return random_.next(); });
+    const std::uint64_t first = random_.below(kRegionWords - count);
     const Post post = transport_.write(link_, static_cast<std::uint32_t>(copy), first * 8,
-                                       std::as_bytes(std::span(source)), mark);
+                                       std::as_bytes(words), next_mark_);
     EXPECT_NE(post, Post::down);
     if (random_.chance(300)) transport_.flush(link_);
     if (post != Post::posted) return false;
-    std::ranges::copy(source, expected_[copy].begin() + static_cast<std::ptrdiff_t>(first));
-    sources_.push_back(std::move(source));
+    std::ranges::copy(words, expected_[copy].begin() + static_cast<std::ptrdiff_t>(first));
+    ++next_mark_;
     return true;
   }
 
   /// Posts the end of a round. True if the queue took it.
   bool end_round(std::uint64_t round) {
     const Words value{round};
-    const Post post = transport_.write(link_, 0, kRoundOffset, std::as_bytes(std::span(value)),
-                                       first_mark_ + sources_.size());
+    const Post post =
+        transport_.write(link_, 0, kRoundOffset, std::as_bytes(std::span(value)), next_mark_);
     transport_.flush(link_);
     if (post != Post::posted) return false;
-    sources_.emplace_back();
+    ++next_mark_;
     expected_[0].back() = round;
     return true;
   }
@@ -69,10 +70,10 @@ class ModelledLink {
  private:
   Transport& transport_;
   const LinkId link_;
+  const std::span<std::uint64_t> sources_;
   Random random_;
   std::array<Words, kRegionCopies> expected_;
-  std::deque<Words> sources_;
-  std::uint64_t first_mark_ = 1;
+  std::uint64_t next_mark_ = 1;
 };
 
 TEST_P(Conformance, RandomWritesLeaveWhatTheModelSays) {
@@ -84,7 +85,8 @@ TEST_P(Conformance, RandomWritesLeaveWhatTheModelSays) {
   for (std::uint32_t from = 0; from < kMembers; ++from) {
     for (LinkId to = 0; to < kMembers; ++to) {
       if (from == to) continue;
-      links.emplace_back(endpoint(from), to, from * kMembers + to);
+      const std::size_t words = kSources * kRegionWords;
+      links.emplace_back(endpoint(from), to, source(from, to * words, words), from * kMembers + to);
       ends.emplace_back(from, to);
     }
   }

@@ -13,6 +13,8 @@ TEST_P(Conformance, RegionsStartZeroedAndAligned) {
   connect({.members = 3, .region_bytes = 4'096});
   for (std::uint32_t rank = 0; rank < 3; ++rank) {
     EXPECT_EQ(endpoint(rank).region_bytes(), 4'096U);
+    EXPECT_GE(endpoint(rank).source().size(), std::size_t{1} << 20U);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(endpoint(rank).source().data()) % 64, 0U);
     for (LinkId link = 0; link < 3; ++link) {
       if (link == rank) continue;
       EXPECT_EQ(endpoint(rank).completed(link), 0U);
@@ -60,7 +62,7 @@ TEST_P(Conformance, WritesOfALinkBecomeVisibleInOrder) {
 class BodiesThenRows {
  public:
   BodiesThenRows(Transport& transport, std::uint64_t words, std::uint64_t count)
-      : transport_(transport), sources_(4, Words(words)), count_(count) {}
+      : transport_(transport), words_(words), count_(count) {}
 
   static constexpr std::uint64_t kRowOffset = 0;
   static constexpr std::uint64_t kBodyOffset = 64;
@@ -68,7 +70,6 @@ class BodiesThenRows {
   /// One attempt at the next post. True when all are posted.
   bool step() {
     if (number_ > count_) return true;
-    Words& source = sources_[number_ % sources_.size()];
     if (body_posted_) {
       const Words row{doubled(number_)};
       const Post post = transport_.write(1, 0, kRowOffset, bytes_of(row), number_);
@@ -80,19 +81,22 @@ class BodiesThenRows {
       }
       return false;
     }
-    const bool source_free =
-        number_ <= sources_.size() || transport_.completed(1) >= number_ - sources_.size();
+    const bool source_free = number_ <= kSources || transport_.completed(1) >= number_ - kSources;
     if (!source_free) return false;
+    auto* all_sources = reinterpret_cast<std::uint64_t*>(transport_.source().data());
+    const std::span source(all_sources + number_ % kSources * words_, words_);
     std::ranges::fill(source, doubled(number_));
-    const Post post = transport_.write(1, 0, kBodyOffset, bytes_of(source), number_);
+    const Post post = transport_.write(1, 0, kBodyOffset, std::as_bytes(source), number_);
     EXPECT_NE(post, Post::down);
     body_posted_ = post == Post::posted;
     return false;
   }
 
  private:
+  static constexpr std::uint64_t kSources = 4;
+
   Transport& transport_;
-  std::vector<Words> sources_;
+  const std::uint64_t words_;
   std::uint64_t number_ = 1;
   bool body_posted_ = false;
   const std::uint64_t count_;

@@ -13,6 +13,7 @@ SimOptions options(const Wanted& wanted, WriteOrder order) {
   SimOptions result;
   result.members = wanted.members;
   result.region_bytes = wanted.region_bytes;
+  result.source_bytes = wanted.source_bytes;
   result.write_order = order;
   return result;
 }

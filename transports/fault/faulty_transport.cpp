@@ -61,7 +61,7 @@ Post FaultyTransport::write(LinkId link, std::uint32_t copy, std::uint64_t offse
   } else {
     post = inner_.write(link, copy, offset, bytes, state.next_number);
     if (post == Post::posted) {
-      state.handed.push_back({.number = state.next_number++, .mark = mark, .bytes = {}});
+      state.handed.push_back({.number = state.next_number++, .mark = mark});
     }
   }
   if (post == Post::posted) count_post(link, mark);
@@ -72,11 +72,16 @@ Post FaultyTransport::hold(Link& state, std::uint32_t copy, std::uint64_t offset
                            std::span<const std::byte> bytes, std::uint64_t mark) {
   if (state.held.size() >= plan_.hold_writes) return Post::would_block;
   if (state.held.empty()) state.release_poll = polls_ + random_.between(1, plan_.hold_polls);
-  state.held.push_back({.copy = copy,
-                        .offset = offset,
-                        .bytes = {bytes.begin(), bytes.end()},
-                        .mark = mark,
-                        .rings = false});
+  HeldPost& held = state.held.emplace_back();
+  held.copy = copy;
+  held.offset = offset;
+  held.mark = mark;
+  if (bytes.size() <= kInlineBytes) {
+    held.copied_bytes = bytes.size();
+    std::ranges::copy(bytes, held.copied.begin());
+  } else {
+    held.source = bytes;
+  }
   return Post::posted;
 }
 
@@ -120,8 +125,9 @@ void FaultyTransport::release(LinkId link) {
   bool rings = false;
   bool any = false;
   while (!state.held.empty()) {
-    HeldPost& post = state.held.front();
-    const Post outcome = inner_.write(link, post.copy, post.offset, post.bytes, state.next_number);
+    const HeldPost& post = state.held.front();
+    const Post outcome =
+        inner_.write(link, post.copy, post.offset, post.bytes(), state.next_number);
     if (outcome == Post::would_block) break;
     if (outcome == Post::down) {
       state.held.clear();
@@ -129,8 +135,7 @@ void FaultyTransport::release(LinkId link) {
     }
     any = true;
     rings = rings || post.rings;
-    state.handed.push_back(
-        {.number = state.next_number++, .mark = post.mark, .bytes = std::move(post.bytes)});
+    state.handed.push_back({.number = state.next_number++, .mark = post.mark});
     state.held.pop_front();
   }
   if (any) inner_.flush(link);

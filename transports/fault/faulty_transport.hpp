@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -18,8 +19,9 @@ namespace lockstep::transports {
 /// linger, a link that dies. For tests of Lockstep and of programs built on it. The idea of faults
 /// as a decorator of the medium is Aeron's (aeron-driver, loss and reorder interceptors).
 ///
-/// Held posts are copied and released in order by `poll`, and by `announce_sleep`; what cannot be
-/// released then keeps a descriptor readable, so that a sleeper polls again. A link goes down only
+/// Held posts (small ones copied, as they would be underneath) are released in order by `poll`, and
+/// by `announce_sleep`; what cannot be released then keeps a descriptor readable, so that a sleeper
+/// polls again. A link goes down only
 /// when the medium is done with its sources. Thread: that of the transport underneath. Unlike a
 /// real medium it allocates.
 class FaultyTransport final : public Transport {
@@ -34,6 +36,7 @@ class FaultyTransport final : public Transport {
 
   std::size_t region_bytes() const noexcept override { return inner_.region_bytes(); }
   WriteOrder write_order() const noexcept override { return inner_.write_order(); }
+  std::span<std::byte> source() noexcept override { return inner_.source(); }
   std::span<std::byte> inbound(LinkId link, std::uint32_t copy) noexcept override {
     return inner_.inbound(link, copy);
   }
@@ -55,14 +58,19 @@ class FaultyTransport final : public Transport {
   struct HeldPost {
     std::uint32_t copy = 0;
     std::uint64_t offset = 0;
-    std::vector<std::byte> bytes;
+    std::array<std::byte, kInlineBytes> copied{};
+    std::span<const std::byte> source;  ///< what is too long to be copied
+    std::size_t copied_bytes = 0;
     std::uint64_t mark = 0;
     bool rings = false;  ///< a doorbell was asked for while it was held
+
+    [[nodiscard]] std::span<const std::byte> bytes() const {
+      return source.empty() ? std::span(copied).first(copied_bytes) : source;
+    }
   };
   struct HandedPost {
     std::uint64_t number = 0;  ///< the mark it has underneath
     std::uint64_t mark = 0;    ///< the mark the caller gave
-    std::vector<std::byte> bytes;
   };
   enum class State : std::uint8_t { up, closing, down };
   struct Link {

@@ -20,7 +20,7 @@ SimLink::SimLink(const SimOptions& options, Random random)
       delay_high_ns_(random_.between(delay_low_ns_, options.delay_max_ns)),
       // Completion may run ahead of visibility; what is on the wire is bounded by this factor.
       writes_(std::size_t{4} * options.queue_writes) {
-  for (auto& copy : region_) copy.resize(options.region_bytes / sizeof(Line));
+  for (auto& copy : region_) copy.resize(options.region_bytes / sizeof(CacheLine));
 }
 
 Post SimLink::post(std::uint64_t now_ns, std::uint32_t copy, std::uint64_t offset,
@@ -62,8 +62,10 @@ void SimLink::schedule(Write& write, std::uint64_t now_ns) {
   // A clogged link holds the bytes back at either end.
   if (random_.chance(500)) read_ns = std::max(read_ns, clogged_until_ns_);
   write.read_ns = last_read_ns_ = std::max(read_ns, last_read_ns_);
+  const std::uint64_t completion_max_ns =
+      random_.chance(options_.slow_completion_permille) ? options_.clog_max_ns : 2 * delay_high_ns_;
   write.complete_ns = last_complete_ns_ =
-      std::max(write.read_ns + random_.below(2 * delay_high_ns_ + 1), last_complete_ns_);
+      std::max(write.read_ns + random_.below(completion_max_ns + 1), last_complete_ns_);
 
   cut(write);
   std::uint64_t visible_ns =
@@ -164,8 +166,10 @@ SimLink::Progress SimLink::advance() {
       ++visible_;
     }
   } else {
-    completed_mark_ = at(complete_).mark;
-    about(at(complete_++), Progress::Kind::complete);
+    const Write& write = at(complete_++);
+    completed_mark_ = write.mark;
+    about(write, Progress::Kind::complete);
+    progress.source_changed = source_changed(write);
   }
   return progress;
 }
@@ -189,7 +193,11 @@ bool SimLink::hasten() {
 void SimLink::read(Write& write) {
   if (write.source == nullptr) return;
   write.content.assign(write.source, write.source + write.bytes);
-  write.source = nullptr;
+}
+
+bool SimLink::source_changed(const Write& write) {
+  return write.source != nullptr &&
+         std::memcmp(write.source, write.content.data(), write.bytes) != 0;
 }
 
 void SimLink::apply(const Write& write, const Segment& segment) {
@@ -224,7 +232,7 @@ std::span<std::byte> SimLink::region(std::uint32_t copy) {
 }
 
 void SimLink::release_region() {
-  for (auto& copy : region_) std::vector<Line>().swap(copy);
+  for (auto& copy : region_) std::vector<CacheLine>().swap(copy);
 }
 
 }  // namespace lockstep::transports

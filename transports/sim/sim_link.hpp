@@ -15,6 +15,11 @@ namespace lockstep::transports {
 /// The virtual time at which nothing happens.
 inline constexpr std::uint64_t kNever = ~std::uint64_t{0};
 
+/// What simulated memory is made of, so that it is aligned as the contract says.
+struct alignas(64) CacheLine {
+  std::array<std::byte, 64> bytes{};
+};
+
 /// One direction between two members of a simulated network: the sender's queue, the wire, and the
 /// region at the far end that the writes land in.
 ///
@@ -44,7 +49,8 @@ class SimLink {
   struct Progress {
     enum class Kind : std::uint8_t { read, torn, visible, complete };
     Kind kind = Kind::read;
-    bool rings = false;  ///< a write that rings the doorbell became visible
+    bool rings = false;           ///< a write that rings the doorbell became visible
+    bool source_changed = false;  ///< between being read and completion: the sender's fault
     std::uint32_t copy = 0;
     std::uint64_t offset = 0;
     std::uint64_t bytes = 0;
@@ -60,7 +66,7 @@ class SimLink {
   /// The sender's end is gone: what is not visible yet never will be; all sources are free.
   void forget();
 
-  /// The sender died: what was not read yet is lost, the rest still arrives.
+  /// The sender died: what was not read yet is lost, the rest still arrives and never completes.
   void lose_unread();
 
   [[nodiscard]] std::span<std::byte> region(std::uint32_t copy);
@@ -76,7 +82,7 @@ class SimLink {
   static constexpr std::size_t kMaxSegments = 8;
   struct Write {
     const std::byte* source = nullptr;  ///< null: `content` was filled when it was posted
-    std::vector<std::byte> content;
+    std::vector<std::byte> content;     ///< else when it was read
     std::uint32_t copy = 0;
     std::uint64_t offset = 0;
     std::uint64_t bytes = 0;
@@ -87,10 +93,6 @@ class SimLink {
     std::array<Segment, kMaxSegments> segments{};
     std::size_t segment_count = 0;
   };
-  struct alignas(64) Line {
-    std::array<std::byte, 64> bytes{};
-  };
-
   Write& at(std::uint64_t number) { return writes_[number % writes_.size()]; }
   [[nodiscard]] const Write& at(std::uint64_t number) const {
     return writes_[number % writes_.size()];
@@ -98,7 +100,8 @@ class SimLink {
   void schedule(Write& write, std::uint64_t now_ns);
   void cut(Write& write);
   void order(Write& write);
-  void read(Write& write);
+  static void read(Write& write);
+  static bool source_changed(const Write& write);
   void apply(const Write& write, const Segment& segment);
 
   const SimOptions options_;
@@ -125,7 +128,7 @@ class SimLink {
   std::uint64_t last_mark_ = 0;
   std::uint64_t completed_mark_ = 0;
 
-  std::array<std::vector<Line>, kRegionCopies> region_;
+  std::array<std::vector<CacheLine>, kRegionCopies> region_;
 };
 
 }  // namespace lockstep::transports

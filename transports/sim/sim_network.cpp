@@ -14,6 +14,10 @@ class SimNetwork::Endpoint final : public Transport {
   std::size_t region_bytes() const noexcept override { return network_.options_.region_bytes; }
   WriteOrder write_order() const noexcept override { return network_.options_.write_order; }
 
+  std::span<std::byte> source() noexcept override {
+    return std::as_writable_bytes(std::span(network_.members_[rank_].source));
+  }
+
   std::span<std::byte> inbound(LinkId link, std::uint32_t copy) noexcept override {
     check(link);
     return network_.link(link, rank_).region(copy);
@@ -28,6 +32,10 @@ class SimNetwork::Endpoint final : public Transport {
     LOCKSTEP_ASSERT(reinterpret_cast<std::uintptr_t>(bytes.data()) % 8 == 0);
     LOCKSTEP_ASSERT(offset <= region_bytes());
     LOCKSTEP_ASSERT(bytes.size() <= region_bytes() - offset);
+    if (bytes.size() > kInlineBytes) {
+      LOCKSTEP_ASSERT(bytes.data() >= source().data());
+      LOCKSTEP_ASSERT(bytes.data() + bytes.size() <= source().data() + source().size());
+    }
     if (end(link).down) return Post::down;
     const Post post =
         network_.link(rank_, link).post(network_.clock_.now_ns(), copy, offset, bytes, mark);
@@ -88,6 +96,7 @@ SimNetwork::SimNetwork(std::uint64_t seed, const SimOptions& options, runtime::M
   LOCKSTEP_ASSERT(options.members >= 2);
   LOCKSTEP_ASSERT(options.members <= 64);
   LOCKSTEP_ASSERT(options.region_bytes % 64 == 0);
+  LOCKSTEP_ASSERT(options.source_bytes % 64 == 0);
   LOCKSTEP_ASSERT(options.queue_writes >= 1);
   const std::size_t pairs = std::size_t{options.members} * options.members;
   members_.resize(options.members);
@@ -96,6 +105,7 @@ SimNetwork::SimNetwork(std::uint64_t seed, const SimOptions& options, runtime::M
   next_ns_.assign(pairs, kNever);
   for (std::uint32_t from = 0; from < options.members; ++from) {
     members_[from].endpoint = std::make_unique<Endpoint>(*this, from);
+    members_[from].source.resize(options.source_bytes / sizeof(CacheLine));
     for (std::uint32_t to = 0; to < options.members; ++to) {
       if (from == to) continue;
       links_[index(from, to)] = std::make_unique<SimLink>(options_, random_.split());

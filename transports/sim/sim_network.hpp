@@ -36,7 +36,7 @@ class SimObserver {
 /// becomes visible while its reader sleeps.
 ///
 /// The driver moves time: while it steps a member nothing happens on the wire. Bounded by its
-/// options; allocates. Sources of posts must live as long as the network.
+/// options; allocates.
 class SimNetwork {
  public:
   SimNetwork(std::uint64_t seed, const SimOptions& options, runtime::ManualClock& clock);
@@ -71,6 +71,7 @@ class SimNetwork {
   class Endpoint;
   struct Member {
     std::unique_ptr<Endpoint> endpoint;
+    std::vector<CacheLine> source;
     bool sleeping = false;
     bool woken = false;
     bool crashed = false;

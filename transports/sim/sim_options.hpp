@@ -11,6 +11,7 @@ namespace lockstep::transports {
 struct SimOptions {
   std::uint32_t members = 3;           ///< 2 – 64
   std::size_t region_bytes = 1 << 14;  ///< one copy of one inbound region; a multiple of 64
+  std::size_t source_bytes = 1 << 14;  ///< memory to post from, per member; a multiple of 64
   WriteOrder write_order = WriteOrder::unordered;
 
   /// Each link draws a range of its own within these; each write draws its delay from that range.
@@ -31,6 +32,10 @@ struct SimOptions {
   /// How often a departing write finds that its link stops delivering, and for how long at most.
   std::uint32_t clog_permille = 2;
   std::uint64_t clog_max_ns = 200'000;
+
+  /// How often a write completes long after it was read, by up to clog_max_ns: a real device may
+  /// read the source again until it does.
+  std::uint32_t slow_completion_permille = 10;
 
   /// How often, per inbound link, `announce_sleep` lets writes that are under way arrive just
   /// before the announcement: they ring no doorbell, so a sleeper must look once more.
