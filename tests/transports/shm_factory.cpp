@@ -1,0 +1,148 @@
+#include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "runtime/clock.hpp"
+#include "runtime/doorbell.hpp"
+#include "tests/transports/conformance.hpp"
+#include "transports/shm/shm_transport.hpp"
+
+namespace lockstep::transports::conformance {
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+
+/// One member of a group in this process: a thread that meets the others, and lives as long as the
+/// endpoint, since the endpoint's life is that of the thread that made it.
+class Owner {
+ public:
+  explicit Owner(ShmOptions options) : options_(std::move(options)) {
+    bell_ = std::move(runtime::Doorbell::create().value());
+    options_.doorbell = bell_.descriptor();
+    thread_ = std::thread([this] { live(); });
+  }
+  ~Owner() {
+    {
+      const std::lock_guard lock(mutex_);
+      over_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+  Owner(const Owner&) = delete;
+  Owner& operator=(const Owner&) = delete;
+
+  /// Null if it could not connect.
+  ShmTransport* transport() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return met_; });
+    return transport_.get();
+  }
+
+  bool bell_rang() {
+    pollfd bell{.fd = bell_.descriptor(), .events = POLLIN, .revents = 0};
+    if (::poll(&bell, 1, 0) <= 0) return false;
+    bell_.reset();
+    return true;
+  }
+
+ private:
+  void live() {
+    auto connected = ShmTransport::connect(
+        options_, [](std::uint32_t, const std::string&) -> Expected<void> { return {}; });
+    std::unique_lock lock(mutex_);
+    if (connected) {
+      transport_ = std::move(*connected);
+    } else {
+      fmt::print(stderr, "{}\n", connected.error().message);
+    }
+    met_ = true;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return over_; });
+    transport_.reset();
+  }
+
+  ShmOptions options_;
+  runtime::Doorbell bell_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool met_ = false;
+  bool over_ = false;
+  std::unique_ptr<ShmTransport> transport_;
+  std::thread thread_;
+};
+
+class NetworkOfShm final : public Network {
+ public:
+  static std::unique_ptr<Network> connect(const Wanted& wanted) {
+    auto network = std::make_unique<NetworkOfShm>(wanted);
+    for (auto& owner : network->owners_) {
+      if (owner->transport() == nullptr) return nullptr;
+    }
+    return network;
+  }
+
+  explicit NetworkOfShm(const Wanted& wanted) {
+    static std::atomic<int> counter{0};
+    const std::string group = fmt::format("conformance-{}-{}", getpid(), counter.fetch_add(1));
+    std::vector<std::string> members;
+    for (std::uint32_t rank = 0; rank < wanted.members; ++rank) {
+      members.push_back(fmt::format("m{}", rank));
+    }
+    for (std::uint32_t rank = 0; rank < wanted.members; ++rank) {
+      owners_.push_back(std::make_unique<Owner>(
+          ShmOptions{.group = group,
+                     .members = members,
+                     .my_rank = rank,
+                     .region_bytes = wanted.region_bytes,
+                     .source_bytes = wanted.source_bytes,
+                     .memory = {.huge_pages = HugePages::never},
+                     .join_timeout_ns = 30 * kSecond,
+                     .introduction = {}}));
+    }
+  }
+
+  Transport& endpoint(std::uint32_t rank) override { return *owners_[rank]->transport(); }
+
+  /// Every party in a thread of its own: the memory really is written while it is read.
+  bool run(std::vector<Party> parties) override {
+    const std::uint64_t deadline = clock_.now_ns() + 30 * kSecond;
+    std::atomic<std::size_t> done{0};
+    std::vector<std::thread> threads;
+    for (Party& party : parties) {
+      threads.emplace_back([&] {
+        bool counted = false;
+        while (done.load() < parties.size() && clock_.now_ns() < deadline) {
+          if (party() && !counted) {
+            counted = true;
+            done.fetch_add(1);
+          }
+          std::this_thread::yield();
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    return done.load() == parties.size();
+  }
+
+  void pump() override {}
+  bool doorbell_rang(std::uint32_t rank) override { return owners_[rank]->bell_rang(); }
+  /// Shared memory does not break; peers die (tests/processes).
+  bool break_link(std::uint32_t /*rank*/, std::uint32_t /*peer*/) override { return false; }
+
+ private:
+  runtime::TscClock clock_;
+  std::vector<std::unique_ptr<Owner>> owners_;
+};
+
+const Implementation kShm{.name = "shm", .connect = NetworkOfShm::connect};
+
+INSTANTIATE_TEST_SUITE_P(shm, Conformance, testing::Values(kShm, behind_faults(kShm)), name_of);
+
+}  // namespace
+}  // namespace lockstep::transports::conformance
