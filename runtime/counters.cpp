@@ -102,7 +102,7 @@ Expected<std::string> take_over(const std::string& path, int descriptor) {
   if (header.magic != kCountersMagic) {
     return fail(ErrorCode::configuration,
                 fmt::format("counters file {} exists and holds something else; set "
-                            "reactor.counters_file to a path of its own, or remove the file",
+                            "reactor.counters_file to a path of its own",
                             path));
   }
   return fmt::format("counters file {} was left by process {}, which is gone: taken over", path,

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <numeric>
 #include <type_traits>
+#include <utility>
 
 #include "runtime/assert.hpp"
 
@@ -91,10 +92,12 @@ std::vector<CoreUnits> cores_by_node(std::span<const CpuPlace> places) {
   for (const CpuPlace& place : places) nodes[place.node][place.core].push_back(place.cpu);
   std::vector<CoreUnits> result;
   for (const auto& [node, cores] : nodes) {
-    CoreUnits& units = result.emplace_back();
+    CoreUnits units;
     for (const auto& [core, cpus] : cores) units.push_back(cpus);
+    const auto smaller = std::ranges::find_if(
+        result, [&](const CoreUnits& other) { return other.size() < units.size(); });
+    result.insert(smaller, std::move(units));
   }
-  std::ranges::stable_sort(result, std::ranges::greater{}, &CoreUnits::size);
   return result;
 }
 
