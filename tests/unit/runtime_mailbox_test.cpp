@@ -64,6 +64,7 @@ TEST(Mailbox, IsFullAtItsSlotsOnEveryLap) {
   std::uint64_t next_popped = 0;
   for (int lap = 0; lap < 5; ++lap) {
     while (mailbox->push({}, next_pushed) == Push::pushed) ++next_pushed;
+    EXPECT_EQ(mailbox->push({}, 0), Push::full);
     EXPECT_EQ(next_pushed - next_popped, 4U);
     for (int i = 0; i < 3; ++i) {
       ASSERT_TRUE(mailbox->front(view));
