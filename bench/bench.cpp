@@ -1,0 +1,183 @@
+#include "bench/bench.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "bench/blocks.hpp"
+#include "bench/bodies.hpp"
+#include "bench/machine.hpp"
+#include "bench/scenes.hpp"
+#include "bench/session.hpp"
+
+namespace lockstep::bench {
+namespace {
+
+/// Everybody must have applied the same messages, in the same order, with the same contents.
+Expected<std::string> agreed_hash(const Session& session) {
+  const std::uint32_t members = session.plan.options.members;
+  const MemberRecord& first = session.records[0];
+  for (std::uint32_t rank = 1; rank < members; ++rank) {
+    const MemberRecord& other = session.records[rank];
+    if (other.hash == first.hash && other.applied == first.applied) continue;
+    return fail(ErrorCode::mismatch,
+                fmt::format("the members did not deliver the same: rank 0 {} messages with hash "
+                            "{:016x}, rank {} {} with {:016x}",
+                            first.applied, first.hash, rank, other.applied, other.hash));
+  }
+  return fmt::format("{:016x}", first.hash);
+}
+
+/// The block pairs of one rank's messages.
+std::vector<BlockPair> block_pairs(const Session& session, std::uint32_t rank) {
+  const std::uint64_t members = session.plan.options.members;
+  const std::uint64_t end = std::min(kMostBlocks, Rounds::kWarmUpBlocks + session.totals[0].blocks);
+  std::vector<BlockPair> pairs;
+  for (std::uint64_t block = 0; block < end; ++block) {
+    const BlockPair pair{session.block_subjects[block * members + rank],
+                         session.block_floors[block]};
+    if (pair.subject > 0 && pair.floor > 0) pairs.push_back(pair);
+  }
+  return pairs;
+}
+
+double per_second(std::uint64_t count, std::uint64_t duration_ns) {
+  return duration_ns == 0 ? 0 : static_cast<double>(count) * 1e9 / static_cast<double>(duration_ns);
+}
+
+Result describe(const Session& session) {
+  const Options& options = session.plan.options;
+  Result result;
+  result.scenario = to_string(options.scenario);
+  result.members = options.members;
+  result.senders = session.plan.senders;
+  result.payload_bytes = options.payload_bytes;
+  result.rate = options.rate;
+  result.seconds = options.seconds;
+  result.as = options.as == launch::As::processes ? "processes" : "threads";
+  result.cores = session.plan.cores;
+  result.ring_bytes = options.ring_bytes;
+  result.blocks = session.totals[0].blocks;
+  if (options.scenario == Scenario::floor) {
+    result.transport = "raw shared memory";
+    result.ordering = "none";
+    result.idle = session.gives_way() ? "yield" : "spin";
+    return result;
+  }
+  // "auto" picks shared memory for members on one host, and all of these are.
+  result.transport = "shm";
+  result.ordering = "round_robin";
+  result.idle = to_string(static_cast<IdlePolicy>(session.records[0].idle));
+  return result;
+}
+
+void add_notices(const Session& session, Result& result) {
+  if (const std::uint64_t cut = session.totals[0].cut_blocks; cut > 0) {
+    result.notices.push_back(
+        fmt::format("{} floor blocks were cut short: too few CPUs for their two members", cut));
+  }
+  if (result.scenario == to_string(Scenario::floor)) return;
+  for (std::uint32_t rank = 0; rank < result.members; ++rank) {
+    std::istringstream lines(session.records[rank].notices.data());
+    for (std::string line; std::getline(lines, line);) {
+      result.notices.push_back(fmt::format("rank {}: {}", rank, line));
+    }
+  }
+}
+
+void add_rates(const Session& session, Result& result) {
+  const Totals& totals = session.totals[0];
+  const auto bytes = static_cast<double>(result.payload_bytes);
+  if (totals.subject_ns > 0) {
+    result.messages_per_s = per_second(totals.messages, totals.subject_ns);
+    result.bytes_per_s = *result.messages_per_s * bytes;
+  }
+  if (totals.floor_stream_ns > 0) {
+    result.floor_messages_per_s = per_second(totals.floor_messages, totals.floor_stream_ns);
+    result.floor_bytes_per_s = *result.floor_messages_per_s * bytes;
+  }
+}
+
+void add_latency(const Session& session, Result& result) {
+  launch::Histogram all;
+  std::vector<BlockPair> all_pairs;
+  for (std::uint32_t rank = 0; rank < session.plan.senders; ++rank) {
+    const std::vector<BlockPair> pairs = block_pairs(session, rank);
+    const launch::Histogram& latency = session.records[rank].latency;
+    all.merge(latency);
+    all_pairs.insert(all_pairs.end(), pairs.begin(), pairs.end());
+    RankResult own;
+    own.rank = rank;
+    if (latency.count() > 0) own.latency_ns = summarize(latency);
+    own.ratio_p50 = median_ratio(pairs);
+    result.ranks.push_back(own);
+  }
+  if (all.count() > 0) result.latency_ns = summarize(all);
+  const launch::Histogram last = LatencyScene::stamps(session).to_last(session.plan.senders);
+  if (last.count() > 0) result.latency_last_ns = summarize(last);
+  result.ratio_p50 = median_ratio(all_pairs);
+  result.blocks = all_pairs.size();
+}
+
+void add_shares(const Session& session, Result& result) {
+  for (std::uint32_t rank = 0; rank < result.members; ++rank) {
+    RankResult own;
+    own.rank = rank;
+    own.cpu_share = static_cast<double>(session.records[rank].cpu_share_ppb) / 1e9;
+    result.ranks.push_back(own);
+  }
+}
+
+Expected<Result> assemble(const Session& session) {
+  Result result = describe(session);
+  const Scenario scenario = session.plan.options.scenario;
+  if (scenario != Scenario::floor) {
+    auto hash = agreed_hash(session);
+    if (!hash) return std::unexpected(hash.error());
+    if (scenario != Scenario::idle) result.result_hash = std::move(*hash);
+  }
+  if (session.totals[0].floor.count() > 0) result.floor_ns = summarize(session.totals[0].floor);
+  add_rates(session, result);
+  if (scenario == Scenario::latency) add_latency(session, result);
+  if (scenario == Scenario::idle) add_shares(session, result);
+  if (scenario == Scenario::throughput) {
+    const std::vector<BlockPair> pairs = block_pairs(session, 0);
+    result.ratio_throughput = median_ratio(pairs);
+    result.blocks = pairs.size();
+  }
+  add_notices(session, result);
+  return result;
+}
+
+Expected<void> run_scenario(const std::shared_ptr<Session>& session) {
+  const auto body = [&] {
+    switch (session->plan.options.scenario) {
+      case Scenario::floor:
+        return floor_body;
+      case Scenario::idle:
+        return idle_body;
+      default:
+        return group_body;
+    }
+  }();
+  return run_members(session, session->plan.options.members,
+                     [session, body](std::uint32_t rank) { return body(*session, rank); });
+}
+
+}  // namespace
+
+Expected<Report> run(const Options& options) {
+  Report report{.machine = describe_machine(), .results = {}};
+  auto plan = make_plan(options, report.machine.allowed_cpus);
+  if (!plan) return std::unexpected(plan.error());
+  auto session = make_session(*plan);
+  if (!session) return std::unexpected(session.error());
+  if (auto done = run_scenario(*session); !done) return std::unexpected(done.error());
+  auto result = assemble(**session);
+  if (!result) return std::unexpected(result.error());
+  report.results.push_back(std::move(*result));
+  return report;
+}
+
+}  // namespace lockstep::bench

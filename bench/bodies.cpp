@@ -1,0 +1,140 @@
+#include "bench/bodies.hpp"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "bench/member.hpp"
+#include "bench/rounds.hpp"
+#include "bench/scenes.hpp"
+
+namespace lockstep::bench {
+namespace {
+
+std::uint64_t cpu_ns(launch::As as) {
+  rusage usage{};
+  // A member is a whole process or one thread; in both cases it has no other thread.
+  getrusage(as == launch::As::processes ? RUSAGE_SELF : RUSAGE_THREAD, &usage);
+  const auto ns = [](const timeval& time) {
+    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
+           static_cast<std::uint64_t>(time.tv_usec) * 1'000;
+  };
+  return ns(usage.ru_utime) + ns(usage.ru_stime);
+}
+
+Expected<void> pin(const Session& session, std::uint32_t rank) {
+  if (session.plan.cores.empty()) return {};
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(static_cast<std::size_t>(session.plan.cores[rank]), &set);
+  if (sched_setaffinity(0, sizeof set, &set) == 0) return {};
+  return fail(ErrorCode::system, fmt::format("cannot pin to CPU {}: {}", session.plan.cores[rank],
+                                             std::strerror(errno)));
+}
+
+/// Ping-pong, then stream: one floor block of the floor scenario.
+class FloorRun {
+ public:
+  FloorRun(Session& session, std::uint32_t rank)
+      : session_(session),
+        rank_(rank),
+        ping_(session.ping_memory(), session.plan.options.payload_bytes, session.clock,
+              session.gives_way()),
+        stream_(session, rank) {}
+
+  Expected<void> block(bool measured) {
+    if (rank_ == 1) {
+      if (auto echoed = ping_.echo(); !echoed) return echoed;
+    } else {
+      constexpr std::uint64_t kRoundTrips = 4'000;
+      constexpr std::uint64_t kTimeoutNs = 100'000'000;
+      block_.clear();
+      const auto complete = ping_.measure(kRoundTrips, kTimeoutNs, block_);
+      if (!complete) return std::unexpected(complete.error());
+    }
+    const auto streamed = stream_.run();
+    if (!streamed) return std::unexpected(streamed.error());
+    if (rank_ == 0 && measured) add(*streamed);
+    return {};
+  }
+
+ private:
+  void add(const StreamPair::Block& streamed) {
+    Totals& totals = session_.totals[0];
+    totals.floor.merge(block_);
+    totals.floor_messages += streamed.messages;
+    totals.floor_stream_ns += streamed.duration_ns;
+    ++totals.blocks;
+  }
+
+  Session& session_;
+  std::uint32_t rank_;
+  FloorPing ping_;
+  StreamPair stream_;
+  launch::Histogram block_;
+};
+
+}  // namespace
+
+Expected<void> group_body(Session& session, std::uint32_t rank) {
+  auto member = Member::join(session, rank);
+  if (!member) return std::unexpected(member.error());
+  if (session.plan.options.scenario == Scenario::latency) {
+    LatencyScene scene(session, **member);
+    return Rounds(session, **member, scene).run();
+  }
+  ThroughputScene scene(session, **member);
+  return Rounds(session, **member, scene).run();
+}
+
+Expected<void> idle_body(Session& session, std::uint32_t rank) {
+  auto joined = Member::join(session, rank);
+  if (!joined) return std::unexpected(joined.error());
+  Member& member = **joined;
+  const Options& options = session.plan.options;
+  Control& control = session.control();
+  control.arrived.add(1);
+  auto together = member.turn_until("all members to join",
+                                    [&] { return control.arrived.load() == options.members; });
+  if (!together) return together;
+
+  std::uint64_t no_deadline_ns = ~std::uint64_t{0};
+  const std::uint64_t start_ns = session.clock.now_ns();
+  const std::uint64_t start_cpu_ns = cpu_ns(options.as);
+  const std::uint64_t end_ns = start_ns + static_cast<std::uint64_t>(options.seconds * 1e9);
+  std::uint64_t now_ns = start_ns;
+  for (; now_ns < end_ns; now_ns = session.clock.now_ns()) {
+    member.turn(end_ns - now_ns);
+    if (auto healthy = member.check("", no_deadline_ns); !healthy) return healthy;
+  }
+  const double share = static_cast<double>(cpu_ns(options.as) - start_cpu_ns) /
+                       static_cast<double>(now_ns - start_ns);
+  session.records[rank].cpu_share_ppb = static_cast<std::uint64_t>(share * 1e9);
+  return member.finish();
+}
+
+Expected<void> floor_body(Session& session, std::uint32_t rank) {
+  if (auto pinned = pin(session, rank); !pinned) return pinned;
+  Control& control = session.control();
+  auto run = std::make_unique<FloorRun>(session, rank);
+  Patience patience(session.clock, session.gives_way());
+  const std::uint64_t end_ns =
+      session.clock.now_ns() + static_cast<std::uint64_t>(session.plan.options.seconds * 1e9);
+  for (std::uint64_t block = 1;; ++block) {
+    if (rank == 0) {
+      const bool over = block > Rounds::kWarmUpBlocks + 1 && session.clock.now_ns() >= end_ns;
+      control.phase.store(Phase{block, over ? PhaseKind::finish : PhaseKind::floor}.word());
+    }
+    patience.renew();
+    while (Phase::of(control.phase.load()).block != block) {
+      if (!patience.wait()) return silent_pair();
+    }
+    if (Phase::of(control.phase.load()).kind == PhaseKind::finish) return {};
+    if (auto done = run->block(block > Rounds::kWarmUpBlocks); !done) return done;
+  }
+}
+
+}  // namespace lockstep::bench

@@ -1,0 +1,142 @@
+#include "bench/options.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <optional>
+
+namespace lockstep::bench {
+namespace {
+
+constexpr std::int32_t kMostCpu = 4'095;
+constexpr double kMostSeconds = 3'600;
+
+template <class Number>
+std::optional<Number> parse_number(std::string_view text) {
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::unexpected<Error> refuse(std::string message) {
+  return fail(ErrorCode::invalid_argument, std::move(message));
+}
+
+Expected<std::uint32_t> count_senders(const Options& options) {
+  if (options.senders == "all") return options.members;
+  const auto count = parse_number<std::uint32_t>(options.senders);
+  if (!count || *count < 1 || *count > options.members) {
+    return refuse(fmt::format("--senders {}: must be \"all\" or 1 to --members, which is {}",
+                              options.senders, options.members));
+  }
+  return *count;
+}
+
+Expected<void> check_ranges(const Options& options) {
+  if (options.members < 2 || options.members > kMaxMembers) {
+    return refuse(fmt::format("--members {}: must be 2 to {}", options.members, kMaxMembers));
+  }
+  if (!(options.seconds > 0) || options.seconds > kMostSeconds) {
+    return refuse(
+        fmt::format("--seconds {}: must be above 0 and at most {}", options.seconds, kMostSeconds));
+  }
+  if (!std::isfinite(options.rate) || options.rate < 0) {
+    return refuse(fmt::format("--rate {}: must be messages per second, or 0", options.rate));
+  }
+  if (options.payload_bytes > (std::uint64_t{1} << 29)) {
+    return refuse(
+        fmt::format("--payload-bytes {}: the largest ring, 1 GiB, takes less than half "
+                    "of itself",
+                    options.payload_bytes));
+  }
+  return {};
+}
+
+Expected<std::vector<std::int32_t>> choose_cores(const Options& options,
+                                                 const std::vector<std::int32_t>& allowed_cpus) {
+  if (!options.cores.empty()) {
+    auto cores = parse_cores(options.cores);
+    if (!cores) return cores;
+    if (cores->size() != options.members) {
+      return refuse(fmt::format("--cores {}: names {} CPUs for {} members; give one each",
+                                options.cores, cores->size(), options.members));
+    }
+    for (const std::int32_t core : *cores) {
+      if (std::ranges::find(allowed_cpus, core) == allowed_cpus.end()) {
+        return refuse(fmt::format("--cores {}: this process may not run on CPU {}; allowed are {}",
+                                  options.cores, core, fmt::join(allowed_cpus, ",")));
+      }
+    }
+    return cores;
+  }
+  const bool spins = options.idle == IdlePolicy::spin || options.idle == IdlePolicy::automatic;
+  if (!spins || options.members > allowed_cpus.size()) return std::vector<std::int32_t>{};
+  return std::vector<std::int32_t>(allowed_cpus.begin(), allowed_cpus.begin() + options.members);
+}
+
+}  // namespace
+
+std::string_view to_string(Scenario scenario) noexcept {
+  switch (scenario) {
+    case Scenario::latency:
+      return "latency";
+    case Scenario::throughput:
+      return "throughput";
+    case Scenario::floor:
+      return "floor";
+    case Scenario::idle:
+      return "idle";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(IdlePolicy idle) noexcept {
+  switch (idle) {
+    case IdlePolicy::automatic:
+      return "auto";
+    case IdlePolicy::spin:
+      return "spin";
+    case IdlePolicy::yield:
+      return "yield";
+    case IdlePolicy::backoff:
+      return "backoff";
+  }
+  return "unknown";
+}
+
+Expected<std::vector<std::int32_t>> parse_cores(std::string_view text) {
+  std::vector<std::int32_t> cores;
+  const std::string_view whole = text;
+  for (bool more = true; more;) {
+    const std::size_t comma = text.find(',');
+    more = comma != std::string_view::npos;
+    const std::string_view part = text.substr(0, comma);
+    text = more ? text.substr(comma + 1) : std::string_view();
+    const std::size_t dash = part.find('-');
+    const auto first = parse_number<std::int32_t>(part.substr(0, dash));
+    const auto last =
+        dash == std::string_view::npos ? first : parse_number<std::int32_t>(part.substr(dash + 1));
+    if (!first || !last || *first < 0 || *last < *first || *last > kMostCpu) {
+      return refuse(
+          fmt::format("--cores {}: \"{}\" is no CPU and no range of CPUs; write 0,1 or "
+                      "0-3, at most {}",
+                      whole, part, kMostCpu));
+    }
+    for (std::int32_t core = *first; core <= *last; ++core) cores.push_back(core);
+  }
+  return cores;
+}
+
+Expected<Plan> make_plan(const Options& options, const std::vector<std::int32_t>& allowed_cpus) {
+  if (auto checked = check_ranges(options); !checked) return std::unexpected(checked.error());
+  auto senders = count_senders(options);
+  if (!senders) return std::unexpected(senders.error());
+  auto cores = choose_cores(options, allowed_cpus);
+  if (!cores) return std::unexpected(cores.error());
+  return Plan{options, *senders, std::move(*cores)};
+}
+
+}  // namespace lockstep::bench

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lockstep/config.hpp"
+#include "lockstep/error.hpp"
+#include "tools/launch/members.hpp"
+
+namespace lockstep::bench {
+
+/// What is measured. See docs/bench.md.
+enum class Scenario : std::uint8_t { latency, throughput, floor, idle };
+std::string_view to_string(Scenario scenario) noexcept;
+std::string_view to_string(IdlePolicy idle) noexcept;
+
+/// One run as asked for on the command line.
+struct Options {
+  Scenario scenario = Scenario::latency;
+  std::uint32_t members = 2;
+  /// "all", or how many members send: ranks 0 … senders-1.
+  std::string senders = "all";
+  std::uint64_t payload_bytes = 64;
+  IdlePolicy idle = IdlePolicy::automatic;
+  /// One CPU per member, in rank order; as "0,1" or "0-3". Empty: see Plan::cores.
+  std::string cores;
+  /// Messages per second of all senders together; 0 is the closed loop. Latency only.
+  double rate = 0;
+  double seconds = 2;
+  std::string transport = "auto";
+  launch::As as = launch::As::processes;
+  std::uint64_t ring_bytes = 1 << 20;
+};
+
+/// Options with every question answered.
+struct Plan {
+  Options options;
+  std::uint32_t senders = 0;
+  /// CPU of each rank, or empty: then nobody is pinned and a member that waits must give way.
+  ///
+  /// Unless --cores says otherwise members are pinned when each can have a CPU of its own and none
+  /// is going to sleep: pinned sleepers would wait for each other's CPU while another is free.
+  std::vector<std::int32_t> cores;
+};
+
+/// "0,2-4" → 0, 2, 3, 4. Errors: invalid_argument, quoting what is wrong.
+Expected<std::vector<std::int32_t>> parse_cores(std::string_view text);
+
+/// Checks everything that can be known before members start. `allowed_cpus` are those this process
+/// may run on. Errors: invalid_argument, naming the option.
+Expected<Plan> make_plan(const Options& options, const std::vector<std::int32_t>& allowed_cpus);
+
+}  // namespace lockstep::bench

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "bench/blocks.hpp"
+#include "bench/control.hpp"
+#include "bench/options.hpp"
+#include "lockstep/error.hpp"
+#include "runtime/clock.hpp"
+#include "tools/launch/histogram.hpp"
+#include "tools/launch/shared_array.hpp"
+
+namespace lockstep::bench {
+
+/// What one member hands back. It is the only writer; read it once the members have ended.
+struct MemberRecord {
+  launch::Histogram latency;  ///< of its own messages, to its own delivery
+  std::uint64_t applied;
+  std::uint64_t hash;
+  std::uint64_t idle;             ///< the IdlePolicy in force
+  std::uint64_t cpu_share_ppb;    ///< of one core, in parts per billion
+  std::array<char, 512> notices;  ///< lines
+};
+
+/// What rank 0 hands back about all.
+struct Totals {
+  launch::Histogram floor;  ///< round trips
+  std::uint64_t messages;   ///< in measured subject blocks, each counted once
+  std::uint64_t subject_ns;
+  std::uint64_t floor_messages;
+  std::uint64_t floor_stream_ns;
+  std::uint64_t blocks;      ///< measured, warm-up not counted
+  std::uint64_t cut_blocks;  ///< floor blocks given up: their subject blocks have no ratio
+};
+
+/// At most this many block pairs keep their ratio; at 5 ms each that is five minutes.
+inline constexpr std::uint64_t kMostBlocks = 1 << 16;
+
+/// Everything the members of one benchmark share; made before they start, read after they end.
+struct Session {
+  Plan plan;
+  runtime::TscClock clock;  ///< calibrated once, so that all members tell the same time
+  std::string group_name;
+  launch::SharedArray<Control> control_page;
+  launch::SharedArray<MemberRecord> records;  ///< one per rank
+  launch::SharedArray<Totals> totals;         ///< one
+  /// The p50 of what rank r sent in block b, at b × members + r; throughput: the rate of all, as
+  /// if of rank 0. And the floor's p50 or rate in block b. Zero: not measured.
+  launch::SharedArray<double> block_subjects;
+  launch::SharedArray<double> block_floors;
+  /// When message k of a sender was published, and applied by each member; see Stamps.
+  launch::SharedArray<std::uint64_t> stamps;
+  launch::SharedArray<std::byte> floor_memory;
+
+  [[nodiscard]] Control& control() const noexcept { return control_page[0]; }
+  /// The memory of the latency floor, and of one direction of the throughput floor.
+  [[nodiscard]] std::span<std::byte> ping_memory() const noexcept;
+  [[nodiscard]] std::span<std::byte> stream_memory(std::size_t direction) const noexcept;
+  /// Nobody has a CPU of its own for sure: waiting must give way.
+  [[nodiscard]] bool gives_way() const noexcept { return plan.cores.empty(); }
+};
+
+/// Errors: no_memory.
+Expected<std::shared_ptr<Session>> make_session(const Plan& plan);
+
+/// Runs `body` as every member and waits for their end. An error of the body ends the benchmark:
+/// the others see it within a fraction of a second. Error: what ended it first, naming the rank.
+Expected<void> run_members(const std::shared_ptr<Session>& session, std::uint32_t members,
+                           const std::function<Expected<void>(std::uint32_t rank)>& body);
+
+}  // namespace lockstep::bench

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+
+#include "bench/floor_stream.hpp"
+#include "bench/session.hpp"
+
+namespace lockstep::bench {
+
+/// Ranks 0 and 1 as the two ends of the throughput floor: both directions at once when the plan
+/// has several senders, else only from rank 0 to rank 1. One object per rank.
+class StreamPair {
+ public:
+  StreamPair(Session& session, std::uint32_t rank) noexcept;
+
+  struct Block {
+    std::uint64_t messages = 0;  ///< in both directions together
+    std::uint64_t duration_ns = 0;
+  };
+  /// One floor block; both ranks call it. Error: timed_out when the other one was silent.
+  Expected<Block> run();
+
+ private:
+  Expected<void> meet();
+
+  Session& session_;
+  FloorStream out_;
+  FloorStream in_;
+  StreamBlock part_;
+  std::uint64_t meetings_ = 0;
+};
+
+}  // namespace lockstep::bench

@@ -1,0 +1,130 @@
+#include <fmt/format.h>
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "bench/bench.hpp"
+#include "bench/report.hpp"
+#include "bench/whole_file.hpp"
+#include "tools/commands.hpp"
+
+namespace lockstep::tools {
+namespace {
+
+struct BenchArguments {
+  bench::Options options;
+  std::string json_file;
+};
+using Arguments = std::shared_ptr<BenchArguments>;
+
+const std::map<std::string, IdlePolicy>& idle_words() {
+  static const std::map<std::string, IdlePolicy> words = {{"auto", IdlePolicy::automatic},
+                                                          {"spin", IdlePolicy::spin},
+                                                          {"yield", IdlePolicy::yield},
+                                                          {"backoff", IdlePolicy::backoff}};
+  return words;
+}
+
+const std::map<std::string, launch::As>& as_words() {
+  static const std::map<std::string, launch::As> words = {{"processes", launch::As::processes},
+                                                          {"threads", launch::As::threads}};
+  return words;
+}
+
+void run(const BenchArguments& arguments) {
+  const auto report = bench::run(arguments.options);
+  if (!report) {
+    const bool misused = report.error().code == ErrorCode::invalid_argument;
+    end_program(misused ? kMisused : kFailed, report.error().message);
+  }
+  fmt::print("{}", bench::to_table(*report));
+  if (arguments.json_file.empty()) return;
+  const auto written = bench::write_whole_file(arguments.json_file, bench::to_json(*report));
+  if (!written) end_program(kFailed, written.error().message);
+}
+
+/// What every scenario takes.
+void add_common(CLI::App& command, const Arguments& arguments) {
+  bench::Options& options = arguments->options;
+  command
+      .add_option("--idle", options.idle,
+                  "spin, yield, backoff, or auto: spin if every member can have a CPU")
+      ->transform(CLI::CheckedTransformer(idle_words()));
+  command.add_option("--cores", options.cores,
+                     "one CPU per member, as 0,1 or 0-3; else members are pinned if each can "
+                     "spin on a CPU of its own");
+  command.add_option("--seconds", options.seconds, "how long to measure")->capture_default_str();
+  command.add_option("--as", options.as, "members are processes or threads")
+      ->transform(CLI::CheckedTransformer(as_words()));
+  command.add_option("--json", arguments->json_file, "also write the report to this file");
+}
+
+void add_payload(CLI::App& command, const Arguments& arguments) {
+  bench::Options& options = arguments->options;
+  command.add_option("--payload-bytes", options.payload_bytes, "size of a message")
+      ->capture_default_str();
+  command.add_option("--senders", options.senders, "how many members send, or all")
+      ->capture_default_str();
+}
+
+void add_group(CLI::App& command, const Arguments& arguments) {
+  bench::Options& options = arguments->options;
+  command.add_option("--members", options.members, "how many members")->capture_default_str();
+  command.add_option("--transport", options.transport, "auto or shm")
+      ->check(CLI::IsMember({"auto", "shm"}))
+      ->capture_default_str();
+  command.add_option("--ring-bytes", options.ring_bytes, "size of each sender's ring")
+      ->capture_default_str();
+}
+
+CLI::App& add_scenario(CLI::App& bench, bench::Scenario scenario, const char* description,
+                       const Arguments& arguments) {
+  CLI::App* command = bench.add_subcommand(std::string(bench::to_string(scenario)), description);
+  add_common(*command, arguments);
+  command->callback([arguments, scenario] {
+    arguments->options.scenario = scenario;
+    run(*arguments);
+  });
+  return *command;
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app) {
+  CLI::App* bench = app.add_subcommand(
+      "bench", "Measure a group on this host beside the physical limit (docs/bench.md)");
+  bench->require_subcommand(1);
+  const auto fresh = [] { return std::make_shared<BenchArguments>(); };
+
+  Arguments arguments = fresh();
+  CLI::App& latency = add_scenario(*bench, bench::Scenario::latency,
+                                   "From publish to ordered, stable delivery", arguments);
+  add_payload(latency, arguments);
+  add_group(latency, arguments);
+  latency.add_option("--rate", arguments->options.rate,
+                     "open loop: messages per second of all senders together; time runs from when "
+                     "a message was due");
+
+  arguments = fresh();
+  CLI::App& throughput = add_scenario(*bench, bench::Scenario::throughput,
+                                      "Messages per second, all senders at full speed", arguments);
+  add_payload(throughput, arguments);
+  add_group(throughput, arguments);
+
+  arguments = fresh();
+  CLI::App& floor =
+      add_scenario(*bench, bench::Scenario::floor,
+                   "The raw round trip and stream of the medium, no group", arguments);
+  add_payload(floor, arguments);
+
+  arguments = fresh();
+  arguments->options.idle = IdlePolicy::backoff;
+  arguments->options.payload_bytes = 0;
+  CLI::App& idle =
+      add_scenario(*bench, bench::Scenario::idle,
+                   "Share of a core that each member of an idle group uses", arguments);
+  add_group(idle, arguments);
+}
+
+}  // namespace lockstep::tools

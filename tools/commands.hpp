@@ -1,0 +1,19 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace lockstep::tools {
+
+/// Each adds one subcommand. A subcommand runs from its callback and ends the program with a
+/// status other than 0 by throwing CLI::RuntimeError(status), which main returns.
+void add_bench(CLI::App& app);
+void add_counters(CLI::App& app);
+
+/// The statuses of the program.
+inline constexpr int kFailed = 1;   ///< it was run and did not work
+inline constexpr int kMisused = 2;  ///< the command line is wrong
+
+/// Prints "lockstep: message" to stderr and ends the program.
+[[noreturn]] void end_program(int status, const std::string& message);
+
+}  // namespace lockstep::tools
