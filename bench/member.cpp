@@ -15,19 +15,6 @@ ReactorConfig reactor_config(const Plan& plan, std::uint32_t rank) {
   return config;
 }
 
-GroupConfig group_config(const Session& session, std::uint32_t rank) {
-  const Options& options = session.plan.options;
-  GroupConfig config;
-  config.name = session.group_name;
-  for (std::uint32_t i = 0; i < options.members; ++i)
-    config.members.push_back(fmt::format("m{}", i));
-  config.senders.assign(config.members.begin(), config.members.begin() + session.plan.senders);
-  config.self = config.members[rank];
-  config.transport = options.transport;
-  config.ring_bytes = options.ring_bytes;
-  return config;
-}
-
 }  // namespace
 
 void Consumer::apply(const Message& message) {
@@ -53,7 +40,8 @@ Member::Member(Session& session, std::uint32_t rank)
 
 Expected<std::unique_ptr<Member>> Member::join(Session& session, std::uint32_t rank) {
   auto member = std::unique_ptr<Member>(new Member(session, rank));
-  auto group = Group::join(member->reactor_, group_config(session, rank), member->consumer_);
+  auto group = Group::join(member->reactor_, group_config(session.plan, session.group_name, rank),
+                           member->consumer_);
   if (!group) return std::unexpected(group.error());
   member->group_.emplace(std::move(*group));
   const std::uint64_t most_bytes = member->group_->max_payload_bytes();

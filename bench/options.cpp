@@ -130,13 +130,30 @@ Expected<std::vector<std::int32_t>> parse_cores(std::string_view text) {
   return cores;
 }
 
+GroupConfig group_config(const Plan& plan, const std::string& name, std::uint32_t rank) {
+  GroupConfig config;
+  config.name = name;
+  for (std::uint32_t i = 0; i < plan.options.members; ++i) {
+    config.members.push_back(fmt::format("m{}", i));
+  }
+  config.senders.assign(config.members.begin(), config.members.begin() + plan.senders);
+  config.self = config.members[rank];
+  config.transport = plan.options.transport;
+  config.ring_bytes = plan.options.ring_bytes;
+  return config;
+}
+
 Expected<Plan> make_plan(const Options& options, const std::vector<std::int32_t>& allowed_cpus) {
   if (auto checked = check_ranges(options); !checked) return std::unexpected(checked.error());
   auto senders = count_senders(options);
   if (!senders) return std::unexpected(senders.error());
   auto cores = choose_cores(options, allowed_cpus);
   if (!cores) return std::unexpected(cores.error());
-  return Plan{options, *senders, std::move(*cores)};
+  Plan plan{options, *senders, std::move(*cores)};
+  if (auto valid = validate(group_config(plan, "bench", 0)); !valid) {
+    return refuse(valid.error().message);
+  }
+  return plan;
 }
 
 }  // namespace lockstep::bench

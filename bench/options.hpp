@@ -48,6 +48,9 @@ struct Plan {
 /// "0,2-4" → 0, 2, 3, 4. Errors: invalid_argument, quoting what is wrong.
 Expected<std::vector<std::int32_t>> parse_cores(std::string_view text);
 
+/// What rank `rank` of the plan joins with; `name` names the group.
+GroupConfig group_config(const Plan& plan, const std::string& name, std::uint32_t rank);
+
 /// Checks everything that can be known before members start. `allowed_cpus` are those this process
 /// may run on. Errors: invalid_argument, naming the option.
 Expected<Plan> make_plan(const Options& options, const std::vector<std::int32_t>& allowed_cpus);

@@ -1,0 +1,121 @@
+#include "bench/report.hpp"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "bench/machine.hpp"
+
+namespace lockstep::bench {
+namespace {
+
+LatencySummary summary(std::uint64_t base) {
+  return {base, base + 1, base + 2, base + 3, base + 4, base + 5, base + 6};
+}
+
+/// The floor's JSON has no p90, p999 and max.
+LatencySummary floor_summary() {
+  return {.min = 1, .p50 = 2, .p90 = 0, .p99 = 3, .p999 = 0, .max = 0, .count = 4};
+}
+
+Report full_report() {
+  Report report;
+  report.machine = {"a \"fast\" CPU",       8,          {0, 1, 5}, "Linux 6", {0.5, 1.25, 2},
+                    "2026-01-02T03:04:05Z", "0123abcd", "gcc 12"};
+  Result result;
+  result.scenario = "latency";
+  result.transport = "shm";
+  result.ordering = "round_robin";
+  result.members = 3;
+  result.senders = 2;
+  result.payload_bytes = 64;
+  result.idle = "spin";
+  result.latency_ns = summary(100);
+  result.latency_last_ns = summary(200);
+  result.floor_ns = floor_summary();
+  result.ratio_p50 = 2.125;
+  result.messages_per_s = 1.5e6;
+  result.bytes_per_s = 9.6e7;
+  result.floor_messages_per_s = 3e6;
+  result.floor_bytes_per_s = 1.92e8;
+  result.ratio_throughput = 0.5;
+  result.result_hash = "00000000deadbeef";
+  result.ranks = {{0, summary(300), 2.0, 0.25}, {1, summary(400), 2.5, std::nullopt}};
+  result.rate = 1000;
+  result.seconds = 2;
+  result.as = "threads";
+  result.cores = {0, 1, 5};
+  result.ring_bytes = 1 << 20;
+  result.blocks = 321;
+  result.notices = {"rank 0: no huge pages"};
+  report.results = {result, Result{}};
+  return report;
+}
+
+TEST(Json, ReadsBackWhatItWrote) {
+  const Report report = full_report();
+  const auto again = from_json(to_json(report));
+  ASSERT_TRUE(again.has_value()) << again.error().message;
+  EXPECT_EQ(*again, report);
+}
+
+// docs/bench.md promises these names to programs.
+TEST(Json, HasTheDocumentedFields) {
+  const auto json = nlohmann::json::parse(to_json(full_report()));
+  const auto& result = json.at("results").at(0);
+  for (const char* key :
+       {"scenario", "transport", "ordering", "members", "senders", "payload_bytes", "idle",
+        "latency_ns", "floor_ns", "ratio_p50", "messages_per_s", "bytes_per_s",
+        "floor_messages_per_s", "floor_bytes_per_s", "ratio_throughput", "result_hash"}) {
+    EXPECT_TRUE(result.contains(key)) << key;
+  }
+  for (const char* key : {"min", "p50", "p90", "p99", "p999", "max", "count"}) {
+    EXPECT_TRUE(result.at("latency_ns").contains(key)) << key;
+  }
+  for (const char* key : {"min", "p50", "p99"}) {
+    EXPECT_TRUE(result.at("floor_ns").contains(key)) << key;
+  }
+  for (const char* key :
+       {"cpu", "cores", "allowed_cpus", "kernel", "load_average", "date", "commit", "compiler"}) {
+    EXPECT_TRUE(json.at("machine").contains(key)) << key;
+  }
+  EXPECT_EQ(result.at("result_hash"), "00000000deadbeef");
+}
+
+TEST(Json, WritesNullForWhatWasNotMeasured) {
+  const auto json = nlohmann::json::parse(to_json(full_report()));
+  EXPECT_TRUE(json.at("results").at(1).at("latency_ns").is_null());
+  EXPECT_TRUE(json.at("results").at(1).at("ratio_throughput").is_null());
+}
+
+TEST(Json, RefusesWhatIsNoReportAndSaysWhy) {
+  const std::string good = to_json(full_report());
+  std::string missing = good;
+  missing.replace(missing.find("\"senders\""), 9, "\"sanders\"");
+  for (const std::string& text : {std::string("{"), std::string("[]"), std::string(), missing}) {
+    const auto report = from_json(text);
+    ASSERT_FALSE(report.has_value());
+    EXPECT_EQ(report.error().code, ErrorCode::input);
+    EXPECT_GT(report.error().message.size(), 40U);
+  }
+  EXPECT_NE(from_json(missing).error().message.find("senders"), std::string::npos);
+}
+
+TEST(Table, ShowsTheFiguresThatMatter) {
+  const std::string table = to_table(full_report());
+  for (const char* text : {"2.12", "00000000deadbeef", "worst rank 1 p50 401", "no huge pages"}) {
+    EXPECT_NE(table.find(text), std::string::npos) << text << " in\n" << table;
+  }
+}
+
+TEST(Machine, IsDescribed) {
+  const Machine machine = describe_machine();
+  EXPECT_GE(machine.cores, 1U);
+  EXPECT_FALSE(machine.allowed_cpus.empty());
+  EXPECT_EQ(machine.date.size(), 20U);
+  EXPECT_FALSE(machine.commit.empty());
+}
+
+}  // namespace
+}  // namespace lockstep::bench

@@ -1,0 +1,86 @@
+#include "bench/whole_file.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+namespace lockstep::bench {
+namespace {
+
+namespace fs = std::filesystem;
+
+class WholeFile : public testing::Test {
+ protected:
+  WholeFile() {
+    std::string name = testing::TempDir() + "lockstep-XXXXXX";
+    folder_ = mkdtemp(name.data());
+  }
+  ~WholeFile() override { fs::remove_all(folder_); }
+
+  [[nodiscard]] std::string path(const char* name) const { return folder_ / name; }
+  [[nodiscard]] std::size_t files() const {
+    return static_cast<std::size_t>(
+        std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));
+  }
+  static std::string read(const std::string& path) {
+    std::ostringstream text;
+    text << std::ifstream(path).rdbuf();
+    return text.str();
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(WholeFile, WritesANewFileAndReplacesAnOldOne) {
+  ASSERT_TRUE(write_whole_file(path("a.json"), "first, and longer"));
+  EXPECT_EQ(read(path("a.json")), "first, and longer");
+  ASSERT_TRUE(write_whole_file(path("a.json"), "second"));
+  EXPECT_EQ(read(path("a.json")), "second");
+  EXPECT_EQ(files(), 1U);
+}
+
+TEST_F(WholeFile, NamesThePathThatCannotBeWritten) {
+  const std::string nowhere = path("no-such-folder/a.json");
+  const auto written = write_whole_file(nowhere, "text");
+  ASSERT_FALSE(written.has_value());
+  EXPECT_EQ(written.error().code, ErrorCode::system);
+  EXPECT_NE(written.error().message.find(nowhere), std::string::npos);
+  EXPECT_NE(written.error().message.find("No such file"), std::string::npos);
+}
+
+TEST_F(WholeFile, AFolderInItsPlaceIsAnErrorAndNothingIsLeft) {
+  fs::create_directory(path("a.json"));
+  EXPECT_FALSE(write_whole_file(path("a.json"), "text").has_value());
+  EXPECT_EQ(files(), 1U);
+}
+
+// /dev/full fails every write with ENOSPC. It is a device and must survive the attempt.
+TEST_F(WholeFile, AFullDiskIsAnErrorThatSaysSo) {
+  const auto written = write_whole_file("/dev/full", "text");
+  ASSERT_FALSE(written.has_value());
+  EXPECT_NE(written.error().message.find("No space left"), std::string::npos);
+  EXPECT_NE(written.error().message.find("/dev/full"), std::string::npos);
+  EXPECT_TRUE(fs::is_character_file("/dev/full"));
+}
+
+TEST_F(WholeFile, APipeIsWrittenToAndNotReplaced) {
+  const std::string pipe = path("pipe");
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  std::ifstream reader;
+  // A writer of a fifo waits for a reader: keep one open for reading and writing.
+  std::fstream both(pipe, std::ios::in | std::ios::out);
+  ASSERT_TRUE(write_whole_file(pipe, "text\n"));
+  std::string line;
+  std::getline(both, line);
+  EXPECT_EQ(line, "text");
+  EXPECT_TRUE(fs::is_fifo(pipe));
+}
+
+}  // namespace
+}  // namespace lockstep::bench
