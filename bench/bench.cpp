@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <sstream>
 
 #include "bench/blocks.hpp"
@@ -77,12 +78,16 @@ void add_notices(const Session& session, Result& result) {
     result.notices.push_back(
         fmt::format("{} floor blocks were cut short: too few CPUs for their two members", cut));
   }
-  if (result.scenario == to_string(Scenario::floor)) return;
+  // Most notices are about the host, the same at every rank.
+  std::map<std::string, std::vector<std::uint32_t>> ranks_of;
   for (std::uint32_t rank = 0; rank < result.members; ++rank) {
     std::istringstream lines(session.records[rank].notices.data());
-    for (std::string line; std::getline(lines, line);) {
-      result.notices.push_back(fmt::format("rank {}: {}", rank, line));
-    }
+    for (std::string line; std::getline(lines, line);) ranks_of[line].push_back(rank);
+  }
+  for (const auto& [line, ranks] : ranks_of) {
+    result.notices.push_back(ranks.size() == result.members
+                                 ? fmt::format("every rank: {}", line)
+                                 : fmt::format("rank {}: {}", fmt::join(ranks, ", "), line));
   }
 }
 
@@ -169,7 +174,7 @@ Expected<void> run_scenario(const std::shared_ptr<Session>& session) {
 
 Expected<Report> run(const Options& options) {
   Report report{.machine = describe_machine(), .results = {}};
-  auto plan = make_plan(options, report.machine.allowed_cpus);
+  auto plan = make_plan(options, find_cpus());
   if (!plan) return std::unexpected(plan.error());
   auto session = make_session(*plan);
   if (!session) return std::unexpected(session.error());

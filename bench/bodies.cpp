@@ -1,12 +1,10 @@
 #include "bench/bodies.hpp"
 
-#include <fmt/format.h>
-#include <sched.h>
 #include <sys/resource.h>
 
-#include <cerrno>
-#include <cstring>
+#include <memory>
 
+#include "bench/floor_seat.hpp"
 #include "bench/member.hpp"
 #include "bench/rounds.hpp"
 #include "bench/scenes.hpp"
@@ -25,14 +23,8 @@ std::uint64_t cpu_ns(launch::As as) {
   return ns(usage.ru_utime) + ns(usage.ru_stime);
 }
 
-Expected<void> pin(const Session& session, std::uint32_t rank) {
-  if (session.plan.cores.empty()) return {};
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(static_cast<std::size_t>(session.plan.cores[rank]), &set);
-  if (sched_setaffinity(0, sizeof set, &set) == 0) return {};
-  return fail(ErrorCode::system, fmt::format("cannot pin to CPU {}: {}", session.plan.cores[rank],
-                                             std::strerror(errno)));
+std::int32_t floor_core(const Plan& plan, std::uint32_t rank) {
+  return plan.cores.empty() ? plan.floor_cores[rank] : plan.cores[rank];
 }
 
 /// Ping-pong, then stream: one floor block of the floor scenario.
@@ -117,7 +109,7 @@ Expected<void> idle_body(Session& session, std::uint32_t rank) {
 }
 
 Expected<void> floor_body(Session& session, std::uint32_t rank) {
-  if (auto pinned = pin(session, rank); !pinned) return pinned;
+  const FloorSeat seat(floor_core(session.plan, rank));
   Control& control = session.control();
   auto run = std::make_unique<FloorRun>(session, rank);
   Patience patience(session.clock, session.gives_way());

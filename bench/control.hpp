@@ -2,11 +2,10 @@
 
 #include <array>
 #include <cstdint>
-#include <string>
-#include <string_view>
+#include <optional>
 
 #include "bench/word.hpp"
-#include "lockstep/config.hpp"
+#include "lockstep/error.hpp"
 
 namespace lockstep::bench {
 
@@ -48,13 +47,14 @@ struct Control {
 
   /// The first failure, by whom and why.
   LoneWord failed_rank;  ///< rank + 1; 0: none so far
+  std::uint64_t failure_code;
   std::array<char, 1024> failure;
   Word failure_written;
 
   /// Records what ended the benchmark; the first one counts. Any member.
-  void fail_with(std::uint32_t rank, std::string_view message) noexcept;
-  /// The recorded message, or empty. For whoever waited for the members to end.
-  [[nodiscard]] std::string failure_message() noexcept;
+  void fail_with(std::uint32_t rank, const Error& error) noexcept;
+  /// What was recorded, with the rank in the message. For whoever waited for the members to end.
+  [[nodiscard]] std::optional<Error> first_failure() noexcept;
   /// Raises `drained_ns`.
   void drained_at(std::uint64_t now_ns) noexcept;
 };

@@ -1,7 +1,6 @@
 #include "bench/machine.hpp"
 
 #include <fmt/format.h>
-#include <sched.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include <string>
 
 #include "bench/commit.hpp"
+#include "runtime/topology.hpp"
 
 namespace lockstep::bench {
 namespace {
@@ -50,14 +50,17 @@ constexpr const char* kCompiler =
 
 }  // namespace
 
-std::vector<std::int32_t> allowed_cpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<std::int32_t> cpus;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return cpus;
-  for (std::int32_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (CPU_ISSET(static_cast<std::size_t>(cpu), &set)) cpus.push_back(cpu);
+Cpus find_cpus() {
+  Cpus cpus;
+  const auto allowed = runtime::allowed_cpus();
+  if (!allowed) return cpus;
+  for (std::uint32_t cpu = 0; cpu < runtime::CpuSet::kMostCpus; ++cpu) {
+    if (allowed->contains(cpu)) cpus.allowed.push_back(static_cast<std::int32_t>(cpu));
   }
+  // Picked one core after the other, so the first n of it are the pick for n.
+  const auto picked = runtime::pick_cores(cpus.allowed.size());
+  if (!picked) return cpus;
+  for (const std::uint32_t cpu : *picked) cpus.preferred.push_back(static_cast<std::int32_t>(cpu));
   return cpus;
 }
 
@@ -65,7 +68,7 @@ Machine describe_machine() {
   Machine machine;
   machine.cpu = cpu_model();
   machine.cores = static_cast<std::uint32_t>(sysconf(_SC_NPROCESSORS_ONLN));
-  machine.allowed_cpus = allowed_cpus();
+  machine.allowed_cpus = find_cpus().allowed;
   machine.kernel = kernel();
   if (getloadavg(machine.load_average.data(), 3) != 3) machine.load_average = {};
   machine.date = utc_date();

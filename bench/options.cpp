@@ -55,8 +55,7 @@ Expected<void> check_ranges(const Options& options) {
   return {};
 }
 
-Expected<std::vector<std::int32_t>> choose_cores(const Options& options,
-                                                 const std::vector<std::int32_t>& allowed_cpus) {
+Expected<std::vector<std::int32_t>> choose_cores(const Options& options, const Cpus& cpus) {
   if (!options.cores.empty()) {
     auto cores = parse_cores(options.cores);
     if (!cores) return cores;
@@ -65,16 +64,17 @@ Expected<std::vector<std::int32_t>> choose_cores(const Options& options,
                                 options.cores, cores->size(), options.members));
     }
     for (const std::int32_t core : *cores) {
-      if (std::ranges::find(allowed_cpus, core) == allowed_cpus.end()) {
+      if (std::ranges::find(cpus.allowed, core) == cpus.allowed.end()) {
         return refuse(fmt::format("--cores {}: this process may not run on CPU {}; allowed are {}",
-                                  options.cores, core, fmt::join(allowed_cpus, ",")));
+                                  options.cores, core, fmt::join(cpus.allowed, ",")));
       }
     }
     return cores;
   }
   const bool spins = options.idle == IdlePolicy::spin || options.idle == IdlePolicy::automatic;
-  if (!spins || options.members > allowed_cpus.size()) return std::vector<std::int32_t>{};
-  return std::vector<std::int32_t>(allowed_cpus.begin(), allowed_cpus.begin() + options.members);
+  if (!spins || options.members > cpus.preferred.size()) return std::vector<std::int32_t>{};
+  return std::vector<std::int32_t>(cpus.preferred.begin(),
+                                   cpus.preferred.begin() + options.members);
 }
 
 }  // namespace
@@ -143,13 +143,16 @@ GroupConfig group_config(const Plan& plan, const std::string& name, std::uint32_
   return config;
 }
 
-Expected<Plan> make_plan(const Options& options, const std::vector<std::int32_t>& allowed_cpus) {
+Expected<Plan> make_plan(const Options& options, const Cpus& cpus) {
   if (auto checked = check_ranges(options); !checked) return std::unexpected(checked.error());
   auto senders = count_senders(options);
   if (!senders) return std::unexpected(senders.error());
-  auto cores = choose_cores(options, allowed_cpus);
+  auto cores = choose_cores(options, cpus);
   if (!cores) return std::unexpected(cores.error());
-  Plan plan{options, *senders, std::move(*cores)};
+  Plan plan{options, *senders, std::move(*cores), {-1, -1}};
+  if (plan.cores.empty() && cpus.preferred.size() >= 2) {
+    plan.floor_cores = {cpus.preferred[0], cpus.preferred[1]};
+  }
   if (auto valid = validate(group_config(plan, "bench", 0)); !valid) {
     return refuse(valid.error().message);
   }

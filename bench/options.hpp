@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -43,6 +44,15 @@ struct Plan {
   /// Unless --cores says otherwise members are pinned when each can have a CPU of its own and none
   /// is going to sleep: pinned sleepers would wait for each other's CPU while another is free.
   std::vector<std::int32_t> cores;
+  /// Where ranks 0 and 1 sit in floor blocks when they are not pinned; -1: anywhere.
+  std::array<std::int32_t, 2> floor_cores{-1, -1};
+};
+
+/// The CPUs of this host as far as a plan needs to know them.
+struct Cpus {
+  std::vector<std::int32_t> allowed;  ///< those this process may run on
+  /// The same, the best choice for the first n members first: distinct cores before siblings.
+  std::vector<std::int32_t> preferred;
 };
 
 /// "0,2-4" → 0, 2, 3, 4. Errors: invalid_argument, quoting what is wrong.
@@ -51,8 +61,8 @@ Expected<std::vector<std::int32_t>> parse_cores(std::string_view text);
 /// What rank `rank` of the plan joins with; `name` names the group.
 GroupConfig group_config(const Plan& plan, const std::string& name, std::uint32_t rank);
 
-/// Checks everything that can be known before members start. `allowed_cpus` are those this process
-/// may run on. Errors: invalid_argument, naming the option.
-Expected<Plan> make_plan(const Options& options, const std::vector<std::int32_t>& allowed_cpus);
+/// Checks everything that can be known before members start. Errors: invalid_argument, naming
+/// the option.
+Expected<Plan> make_plan(const Options& options, const Cpus& cpus);
 
 }  // namespace lockstep::bench

@@ -2,6 +2,8 @@
 
 #include <time.h>
 
+#include "bench/floor_seat.hpp"
+
 namespace lockstep::bench {
 namespace {
 
@@ -105,6 +107,7 @@ void Rounds::conclude() {
 
 Expected<void> Rounds::floor_block() {
   if (member_.rank() < 2) {
+    const FloorSeat seat(session_.plan.floor_cores[member_.rank()]);
     if (auto measured = scene_.floor(block_); !measured) return measured;
   }
   if (conducts()) control_.phase.store(next_phase().word());

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
+#include <optional>
 
 #include "bench/floor_ping.hpp"
 #include "bench/floor_stream.hpp"
@@ -54,14 +54,13 @@ std::uint64_t timeout_ns(const Options& options) {
 Expected<void> judge(Control& control, const std::vector<launch::MemberEnd>& ends) {
   const auto killed =
       std::ranges::find(ends, launch::Ending::signalled, &launch::MemberEnd::ending);
+  const std::optional<Error> failure = control.first_failure();
   if (killed != ends.end()) {
     return fail(ErrorCode::member_lost,
-                fmt::format("rank {} ended during the benchmark: {}", killed->rank, killed->words));
+                fmt::format("rank {} ended during the benchmark: {}{}{}", killed->rank,
+                            killed->words, failure ? "; " : "", failure ? failure->message : ""));
   }
-  if (const std::string message = control.failure_message(); !message.empty()) {
-    return fail(ErrorCode::member_lost,
-                fmt::format("rank {}: {}", control.failed_rank.load() - 1, message));
-  }
+  if (failure) return std::unexpected(*failure);
   for (const launch::MemberEnd& end : ends) {
     if (end.good()) continue;
     return fail(ErrorCode::timed_out, fmt::format("rank {}: {}", end.rank, end.words));
@@ -103,7 +102,7 @@ Expected<void> run_members(const std::shared_ptr<Session>& session, std::uint32_
   const auto guarded = [session, body](std::uint32_t rank) {
     const auto done = body(rank);
     if (done) return 0;
-    session->control().fail_with(rank, done.error().message);
+    session->control().fail_with(rank, done.error());
     return 1;
   };
   const Options& options = session->plan.options;

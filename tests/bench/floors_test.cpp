@@ -6,6 +6,7 @@
 #include "bench/floor_ping.hpp"
 #include "bench/floor_stream.hpp"
 #include "bench/stamps.hpp"
+#include "tools/launch/shared_array.hpp"
 
 namespace lockstep::bench {
 namespace {

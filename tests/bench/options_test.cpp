@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,8 @@ namespace lockstep::bench {
 namespace {
 
 using Cores = std::vector<std::int32_t>;
+
+Cpus cpus(const Cores& allowed) { return {allowed, allowed}; }
 
 TEST(ParseCores, TakesNumbersAndRanges) {
   EXPECT_EQ(*parse_cores("0"), (Cores{0}));
@@ -28,12 +31,12 @@ TEST(ParseCores, RefusesAnythingElseAndQuotesIt) {
 TEST(MakePlan, SendersAreAllOrACount) {
   Options options;
   options.members = 3;
-  EXPECT_EQ(make_plan(options, {0})->senders, 3U);
-  options.senders = "2";
-  EXPECT_EQ(make_plan(options, {0})->senders, 2U);
+  EXPECT_EQ(make_plan(options, cpus({0}))->senders, 3U);
+  options.senders = std::string("2");
+  EXPECT_EQ(make_plan(options, cpus({0}))->senders, 2U);
   for (const char* wrong : {"0", "4", "", "some", "-1", "2x"}) {
-    options.senders = wrong;
-    const auto plan = make_plan(options, {0});
+    options.senders = std::string(wrong);
+    const auto plan = make_plan(options, cpus({0}));
     ASSERT_FALSE(plan.has_value()) << wrong;
     EXPECT_NE(plan.error().message.find("--senders"), std::string::npos);
   }
@@ -42,22 +45,29 @@ TEST(MakePlan, SendersAreAllOrACount) {
 TEST(MakePlan, PinsOneMemberPerCpuOnlyWhenAllCanSpin) {
   Options options;
   options.members = 2;
-  EXPECT_EQ(make_plan(options, {4, 7, 9})->cores, (Cores{4, 7}));
+  EXPECT_EQ(make_plan(options, cpus({4, 7, 9}))->cores, (Cores{4, 7}));
   options.idle = IdlePolicy::spin;
-  EXPECT_EQ(make_plan(options, {4, 7})->cores, (Cores{4, 7}));
-  EXPECT_TRUE(make_plan(options, {4})->cores.empty());
+  EXPECT_EQ(make_plan(options, cpus({4, 7}))->cores, (Cores{4, 7}));
+  EXPECT_TRUE(make_plan(options, cpus({4}))->cores.empty());
   options.idle = IdlePolicy::backoff;
-  EXPECT_TRUE(make_plan(options, {4, 7})->cores.empty());
+  EXPECT_TRUE(make_plan(options, cpus({4, 7}))->cores.empty());
+}
+
+TEST(MakePlan, UnpinnedMembersStillMeasureTheFloorOnTwoCpus) {
+  Options options;
+  options.idle = IdlePolicy::backoff;
+  EXPECT_EQ(make_plan(options, {{4, 7}, {7, 4}})->floor_cores, (std::array{7, 4}));
+  EXPECT_EQ(make_plan(options, cpus({4}))->floor_cores, (std::array{-1, -1}));
 }
 
 TEST(MakePlan, CoresMustBeOneEachAndAllowed) {
   Options options;
   options.members = 2;
-  options.cores = "7,4";
-  EXPECT_EQ(make_plan(options, {4, 7})->cores, (Cores{7, 4}));
+  options.cores = std::string("7,4");
+  EXPECT_EQ(make_plan(options, cpus({4, 7}))->cores, (Cores{7, 4}));
   for (const char* wrong : {"4", "4,7,9", "4,5"}) {
-    options.cores = wrong;
-    const auto plan = make_plan(options, {4, 7, 9});
+    options.cores = std::string(wrong);
+    const auto plan = make_plan(options, cpus({4, 7, 9}));
     ASSERT_FALSE(plan.has_value()) << wrong;
     EXPECT_NE(plan.error().message.find(wrong), std::string::npos);
   }
@@ -67,8 +77,9 @@ TEST(MakePlan, NamesTheOptionOutOfRange) {
   const auto refusal = [](auto change) {
     Options options;
     change(options);
-    const auto plan = make_plan(options, {0, 1});
-    return plan ? std::string("accepted") : plan.error().message;
+    const auto plan = make_plan(options, cpus({0, 1}));
+    EXPECT_FALSE(plan.has_value());
+    return plan ? std::string() : plan.error().message;
   };
   EXPECT_NE(refusal([](Options& o) { o.members = 1; }).find("--members"), std::string::npos);
   EXPECT_NE(refusal([](Options& o) { o.members = 65; }).find("--members"), std::string::npos);

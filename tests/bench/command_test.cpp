@@ -1,0 +1,212 @@
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "bench/report.hpp"
+#include "runtime/counters.hpp"
+#include "tests/bench/program.hpp"
+
+namespace lockstep::bench {
+namespace {
+
+namespace fs = std::filesystem;
+using Words = std::vector<std::string>;
+
+/// Runs to the end; the second is what it wrote.
+std::pair<int, std::string> run(const Words& arguments) {
+  Program program(arguments);
+  program.finish();
+  return {program.status, program.output};
+}
+
+class Command : public testing::Test {
+ protected:
+  Command() {
+    std::string name = testing::TempDir() + "lockstep-XXXXXX";
+    folder_ = mkdtemp(name.data());
+  }
+  ~Command() override { fs::remove_all(folder_); }
+
+  [[nodiscard]] std::string path(const char* name) const { return folder_ / name; }
+
+  /// Runs a benchmark with --json and reads the one result back.
+  Result measure(Words arguments) {
+    const std::string json = path("out.json");
+    arguments.insert(arguments.begin(), "bench");
+    arguments.insert(arguments.end(), {"--seconds", "0.2", "--json", json});
+    const auto [status, output] = run(arguments);
+    EXPECT_EQ(status, 0) << output;
+    std::ostringstream text;
+    text << std::ifstream(json).rdbuf();
+    const auto report = from_json(text.str());
+    EXPECT_TRUE(report.has_value()) << report.error().message;
+    if (!report || report->results.size() != 1) return {};
+    return report->results[0];
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(Command, SaysItsVersion) {
+  const auto [status, output] = run({"--version"});
+  EXPECT_EQ(status, 0);
+  EXPECT_TRUE(output.starts_with("lockstep 0.")) << output;
+}
+
+TEST_F(Command, MisuseIsRefusedAndNamesTheOption) {
+  const std::vector<std::pair<Words, std::string>> cases = {
+      {{}, "subcommand"},
+      {{"bench"}, "subcommand"},
+      {{"bench", "latency", "--members", "1"}, "--members"},
+      {{"bench", "latency", "--members", "many"}, "--members"},
+      {{"bench", "latency", "--senders", "3"}, "--senders"},
+      {{"bench", "latency", "--idle", "nap"}, "--idle"},
+      {{"bench", "latency", "--transport", "pigeon"}, "--transport"},
+      {{"bench", "latency", "--cores", "0"}, "--cores"},
+      {{"bench", "latency", "--ring-bytes", "1000"}, "ring_bytes"},
+      {{"bench", "latency", "--as", "actors"}, "--as"},
+      {{"bench", "throughput", "--rate", "5"}, "--rate"},
+      {{"bench", "throughput", "--seconds", "-1"}, "--seconds"},
+  };
+  for (const auto& [arguments, named] : cases) {
+    const auto [status, output] = run(arguments);
+    EXPECT_EQ(status, 2) << output;
+    EXPECT_NE(output.find(named), std::string::npos) << named << " in " << output;
+  }
+}
+
+TEST_F(Command, APayloadThatNoRingTakesIsRefused) {
+  const auto [status, output] =
+      run({"bench", "latency", "--payload-bytes", "4096", "--ring-bytes", "4096"});
+  EXPECT_EQ(status, 2);
+  EXPECT_NE(output.find("--ring-bytes"), std::string::npos) << output;
+}
+
+TEST_F(Command, AFullDiskIsReported) {
+  const auto [status, output] = run({"bench", "floor", "--seconds", "0.05", "--json", "/dev/full"});
+  EXPECT_EQ(status, 1);
+  EXPECT_NE(output.find("No space left"), std::string::npos) << output;
+}
+
+TEST_F(Command, FloorMeasuresBothFloors) {
+  const Result result = measure({"floor", "--payload-bytes", "128"});
+  ASSERT_TRUE(result.floor_ns.has_value());
+  EXPECT_GT(result.floor_ns->min, 0U);
+  ASSERT_TRUE(result.floor_messages_per_s.has_value());
+  EXPECT_GT(*result.floor_messages_per_s, 0);
+  EXPECT_FALSE(result.latency_ns.has_value());
+}
+
+class Everywhere : public Command, public testing::WithParamInterface<const char*> {};
+
+TEST_P(Everywhere, LatencyIsMeasuredOnEveryRankAndToTheLast) {
+  const Result result = measure({"latency", "--members", "3", "--as", GetParam()});
+  ASSERT_TRUE(result.latency_ns.has_value());
+  EXPECT_GT(result.latency_ns->count, 0U);
+  EXPECT_TRUE(result.latency_last_ns.has_value());
+  ASSERT_EQ(result.ranks.size(), 3U);
+  for (const RankResult& rank : result.ranks) EXPECT_TRUE(rank.latency_ns.has_value());
+  ASSERT_TRUE(result.result_hash.has_value());
+  EXPECT_EQ(result.result_hash->size(), 16U);
+}
+
+TEST_P(Everywhere, ThroughputCountsEachMessageOnce) {
+  const Result result =
+      measure({"throughput", "--members", "2", "--payload-bytes", "200", "--as", GetParam()});
+  ASSERT_TRUE(result.messages_per_s.has_value());
+  EXPECT_GT(*result.messages_per_s, 0);
+  EXPECT_DOUBLE_EQ(*result.bytes_per_s, *result.messages_per_s * 200);
+  EXPECT_TRUE(result.ratio_throughput.has_value());
+  EXPECT_TRUE(result.result_hash.has_value());
+}
+
+INSTANTIATE_TEST_SUITE_P(As, Everywhere, testing::Values("processes", "threads"));
+
+TEST_F(Command, TheOpenLoopSendsAtTheRateAskedFor) {
+  const Result result = measure({"latency", "--rate", "2000", "--senders", "1"});
+  ASSERT_TRUE(result.messages_per_s.has_value());
+  ASSERT_TRUE(result.latency_ns.has_value());
+  // Subject time is counted, so a slow machine delays messages and does not lose any: those that
+  // were due are in the histogram, sent or not.
+  EXPECT_GT(result.latency_ns->count, 0U);
+  EXPECT_LE(*result.messages_per_s, 2'100);
+}
+
+TEST_F(Command, IdleMembersReportTheirShareOfACore) {
+  const Result result = measure({"idle", "--members", "3"});
+  EXPECT_EQ(result.idle, "backoff");
+  ASSERT_EQ(result.ranks.size(), 3U);
+  for (const RankResult& rank : result.ranks) {
+    ASSERT_TRUE(rank.cpu_share.has_value());
+    EXPECT_LT(*rank.cpu_share, 0.5);
+  }
+}
+
+/// The processes a program has started, youngest last.
+std::vector<pid_t> children_of(pid_t parent) {
+  std::ifstream file("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) +
+                     "/children");
+  std::vector<pid_t> children;
+  for (pid_t child; file >> child;) children.push_back(child);
+  return children;
+}
+
+TEST_F(Command, AMemberThatDiesEndsTheBenchmarkAndIsNamed) {
+  for (const char* scenario : {"latency", "throughput", "idle"}) {
+    Program program({"bench", scenario, "--members", "3", "--seconds", "60"});
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (children_of(program.pid()).size() < 3 && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    const std::vector<pid_t> members = children_of(program.pid());
+    ASSERT_EQ(members.size(), 3U);
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    kill(members[1], SIGKILL);
+    program.finish();
+    EXPECT_EQ(program.status, 1) << program.output;
+    EXPECT_NE(program.output.find("rank 1"), std::string::npos) << program.output;
+    EXPECT_NE(program.output.find("signal 9"), std::string::npos) << program.output;
+    for (const pid_t member : members) {
+      EXPECT_NE(kill(member, 0), 0) << "a member is left";
+    }
+  }
+}
+
+TEST_F(Command, CountersAreShownAndAMissingFileIsAnError) {
+  auto counters = runtime::Counters::open(path("counters"));
+  ASSERT_TRUE(counters.has_value()) << counters.error().message;
+  (*counters)->make("reactor.turns").add(42);
+  const auto [status, output] = run({"counters", path("counters")});
+  EXPECT_EQ(status, 0) << output;
+  EXPECT_NE(output.find("reactor.turns"), std::string::npos);
+  EXPECT_NE(output.find("42"), std::string::npos);
+
+  const auto [missing, message] = run({"counters", path("nothing")});
+  EXPECT_EQ(missing, 1);
+  EXPECT_NE(message.find(path("nothing")), std::string::npos) << message;
+}
+
+TEST_F(Command, WatchingCountersEndsWithTheirWriter) {
+  auto counters = runtime::Counters::open(path("counters"));
+  ASSERT_TRUE(counters.has_value());
+  const runtime::Counter turns = (*counters)->make("reactor.turns");
+  Program program({"counters", path("counters"), "--watch", "0.05"});
+  for (int i = 0; i < 50; ++i) {
+    turns.add(10);
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  counters->reset();
+  program.finish();
+  EXPECT_NE(program.output.find("/s"), std::string::npos) << program.output;
+}
+
+}  // namespace
+}  // namespace lockstep::bench
