@@ -41,10 +41,9 @@ class FloorRun {
     if (rank_ == 1) {
       if (auto echoed = ping_.echo(); !echoed) return echoed;
     } else {
-      constexpr std::uint64_t kRoundTrips = 4'000;
-      constexpr std::uint64_t kTimeoutNs = 100'000'000;
       block_.clear();
-      const auto complete = ping_.measure(kRoundTrips, kTimeoutNs, block_);
+      const auto complete =
+          ping_.measure(measured ? FloorPing::kRoundTrips : FloorPing::kWarmUpRoundTrips, block_);
       if (!complete) return std::unexpected(complete.error());
     }
     const auto streamed = stream_.run();

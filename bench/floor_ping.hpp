@@ -29,11 +29,20 @@ class FloorPing {
   FloorPing(std::span<std::byte> memory, std::uint64_t payload_bytes,
             const runtime::TscClock& clock, bool gives_way) noexcept;
 
+  /// Of a block, and of one whose figures are thrown away.
+  static constexpr std::uint64_t kRoundTrips = 1'000;
+  static constexpr std::uint64_t kWarmUpRoundTrips = 100;
+
   /// The first side: records `round_trips` round trips, then releases the other side. Stops early
-  /// after `timeout_ns` (with fewer cores than members a block could take seconds): true if all
-  /// were made. Error: timed_out when the other side was silent.
+  /// after `timeout_ns`, since with fewer cores than members a block could take for ever: true if
+  /// all were made. Error: timed_out when the other side was silent.
   Expected<bool> measure(std::uint64_t round_trips, std::uint64_t timeout_ns,
                          launch::Histogram& histogram);
+
+  /// The same with the usual timeout: a second, and a nanosecond for every byte.
+  Expected<bool> measure(std::uint64_t round_trips, launch::Histogram& histogram) {
+    return measure(round_trips, 1'000'000'000 + round_trips * there_.size(), histogram);
+  }
 
   /// The second side: answers until released. Same error.
   Expected<void> echo();

@@ -7,9 +7,6 @@
 namespace lockstep::bench {
 namespace {
 
-constexpr std::uint64_t kFloorRoundTrips = 1'000;
-/// A floor block that takes longer is given up, and the block before it has no ratio.
-constexpr std::uint64_t kFloorTimeoutNs = 100'000'000;
 constexpr std::uint64_t kClosedLoopStride = 8;
 
 }  // namespace
@@ -123,7 +120,8 @@ void LatencyScene::drained(const Block& block, std::uint64_t messages, std::uint
 Expected<void> LatencyScene::floor(const Block& block) {
   if (member_.rank() == 1) return floor_.echo();
   block_floor_->clear();
-  const auto complete = floor_.measure(kFloorRoundTrips, kFloorTimeoutNs, *block_floor_);
+  const auto complete = floor_.measure(
+      block.measured ? FloorPing::kRoundTrips : FloorPing::kWarmUpRoundTrips, *block_floor_);
   if (!complete) return std::unexpected(complete.error());
   if (!block.measured) return {};
   Totals& totals = session_.totals[0];

@@ -46,7 +46,9 @@ std::string unique_group_name() {
 
 std::uint64_t timeout_ns(const Options& options) {
   constexpr double kOverheadSeconds = 90;  // joining, warm-up, and the longest wait in between
-  return static_cast<std::uint64_t>((options.seconds * 3 + kOverheadSeconds) * 1e9);
+  // A block of the floor takes a thousand round trips whatever their size.
+  const double block_seconds = static_cast<double>(options.payload_bytes) * 1e3 * 20e-9;
+  return static_cast<std::uint64_t>((options.seconds * 3 + kOverheadSeconds + block_seconds) * 1e9);
 }
 
 /// What to tell the user when a benchmark failed: a member that was killed, above what the others

@@ -12,14 +12,14 @@ namespace {
 using Out = std::back_insert_iterator<std::string>;
 
 void quantiles(Out out, std::string_view what, const LatencySummary& summary) {
-  fmt::format_to(out, "  {:<26}{:>9}{:>9}{:>9}{:>9}{:>10}{:>11}{:>12}\n", what, summary.min,
+  fmt::format_to(out, "  {:<25} {:>9} {:>9} {:>9} {:>9} {:>10} {:>11} {:>11}\n", what, summary.min,
                  summary.p50, summary.p90, summary.p99, summary.p999, summary.max, summary.count);
 }
 
 void latencies(Out out, const Result& result) {
   if (!result.latency_ns && !result.floor_ns) return;
-  fmt::format_to(out, "  {:<26}{:>9}{:>9}{:>9}{:>9}{:>10}{:>11}{:>12}\n", "ns", "min", "p50", "p90",
-                 "p99", "p99.9", "max", "count");
+  fmt::format_to(out, "  {:<25} {:>9} {:>9} {:>9} {:>9} {:>10} {:>11} {:>11}\n", "ns", "min", "p50",
+                 "p90", "p99", "p99.9", "max", "count");
   if (result.latency_ns) quantiles(out, "to own delivery", *result.latency_ns);
   if (result.latency_last_ns) quantiles(out, "to the last delivery", *result.latency_last_ns);
   for (const RankResult& rank : result.ranks) {

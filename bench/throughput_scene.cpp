@@ -7,8 +7,8 @@ namespace {
 
 /// How much is published between two turns of the loop: enough to spread the cost of a turn over
 /// many messages, little enough to stay in the first cache levels on the way to the peers.
-constexpr std::uint64_t kBurstBytes = 16 * 1024;
-constexpr std::uint64_t kMostBurst = 64;
+constexpr std::uint64_t kBurstBytes = 32 * 1024;
+constexpr std::uint64_t kMostBurst = 128;
 constexpr std::uint64_t kFrameOverheadBytes = 32;
 
 }  // namespace
