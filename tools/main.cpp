@@ -25,7 +25,7 @@ int main(int argc, char** argv) {
   lockstep::tools::add_bench(app);
   lockstep::tools::add_counters(app);
 #ifdef LOCKSTEP_WITH_SIM
-  add_sim(app);
+  lockstep::sim::add_sim(app);
 #endif
   try {
     app.parse(argc, argv);
