@@ -11,7 +11,7 @@ foreach(part RANGE 0 19)
 endforeach()
 
 add_test(NAME long.conformance
-         COMMAND ${CMAKE_BINARY_DIR}/transports_tests --gtest_filter=*onformance*)
+         COMMAND $<TARGET_FILE:test_transports> --gtest_filter=*Conformance.*)
 set_tests_properties(long.conformance PROPERTIES LABELS long TIMEOUT 14400
   ENVIRONMENT LOCKSTEP_CONFORMANCE_WRITES=10000000)
 
