@@ -1,6 +1,9 @@
 #pragma once
 
 #include <fmt/format.h>
+
+// Inlined: the size of the value is then a constant, and the digest half the price.
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <cstdint>

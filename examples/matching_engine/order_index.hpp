@@ -18,6 +18,10 @@ constexpr std::uint64_t scramble(std::uint64_t word) noexcept {
 
 /// Finds a resting order by its id: open addressing with linear probing, at most half full, fixed
 /// size. Deletion closes the gap (Knuth, TAOCP 3, 6.4 R), so it never slows down with age.
+///
+/// Exchanges count ids upwards, so eight neighbours in number are neighbours in memory: a new id
+/// then mostly finds its place in the cache. With every id scattered by itself, waiting for memory
+/// here took a third of the engine's time.
 class OrderIndex {
  public:
   explicit OrderIndex(std::uint32_t capacity)
@@ -59,8 +63,10 @@ class OrderIndex {
     std::uint32_t order;
   };
 
+  static constexpr std::uint64_t kNeighbours = 8;
+
   [[nodiscard]] std::uint64_t home(std::uint64_t order_id) const noexcept {
-    return scramble(order_id) & mask_;
+    return (scramble(order_id / kNeighbours) * kNeighbours + order_id % kNeighbours) & mask_;
   }
 
   std::uint64_t mask_;

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <sys/mman.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <type_traits>
@@ -13,12 +16,22 @@ struct Free {
   void operator()(void* memory) const noexcept { std::free(memory); }
 };
 
-/// A zeroed array whose pages cost nothing until they are touched. Throws std::bad_alloc.
+/// A zeroed array, every page of it touched: the first orders of the day must not wait for page
+/// faults. Large ones lie on 2 MiB pages where the kernel gives them on request (madvise(2)
+/// MADV_HUGEPAGE), because ids are looked up all over the memory. Throws std::bad_alloc.
 template <class T>
   requires std::is_trivially_copyable_v<T>
 std::unique_ptr<T[], Free> make_zeroed_array(std::size_t count) {
-  auto* memory = static_cast<T*>(std::calloc(count, sizeof(T)));
+  constexpr std::size_t kHugePage = std::size_t{1} << 21;
+  constexpr std::size_t kLine = 64;
+  const std::size_t bytes = count * sizeof(T);
+  const std::size_t alignment = bytes >= kHugePage ? kHugePage : kLine;
+  const std::size_t rounded = (bytes + alignment - 1) & ~(alignment - 1);
+  auto* memory = static_cast<T*>(std::aligned_alloc(alignment, rounded));
   if (memory == nullptr) throw std::bad_alloc();
+  // Refused where the kernel has no such pages: then small ones do.
+  if (alignment == kHugePage) madvise(memory, rounded, MADV_HUGEPAGE);
+  std::memset(static_cast<void*>(memory), 0, rounded);
   return std::unique_ptr<T[], Free>(memory);
 }
 
