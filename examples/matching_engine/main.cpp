@@ -30,8 +30,8 @@ Expected<std::unique_ptr<OrderSource>> open_source(const Options& options) {
   return first_orders(std::move(*file), options.orders);
 }
 
-/// Names that two runs at a time on one host do not share.
-void name_group(Options& options) {
+/// Names the members and, so that two runs at a time on one host do not meet, the group.
+Expected<void> complete_config(Options& options) {
   GroupConfig& group = options.config.group;
   if (group.name == GroupConfig{}.name) group.name = fmt::format("matching-engine-{}", getpid());
   group.members.clear();
@@ -39,6 +39,24 @@ void name_group(Options& options) {
     group.members.push_back(fmt::format("engine-{}", rank));
   }
   group.senders = {group.members[0]};
+  group.self = group.members[0];
+  if (auto valid = validate(options.config.reactor); !valid) return valid;
+  return validate(group);
+}
+
+/// A thread that outstayed its time still uses what the caller is about to destroy: there is
+/// nothing left but to say so and to go.
+void leave_if_threads_remain(const Options& options, const std::vector<launch::MemberEnd>& ends) {
+  if (options.as != launch::As::threads) return;
+  bool remain = false;
+  for (const launch::MemberEnd& end : ends) {
+    if (end.ending == launch::Ending::exited) continue;
+    remain = true;
+    fmt::print(stderr, "matching_engine: rank {}: {}\n", end.rank, end.words);
+  }
+  if (!remain) return;
+  std::fflush(nullptr);
+  _exit(EXIT_FAILURE);
 }
 
 Expected<std::vector<launch::MemberEnd>> run_replicated(OrderSource& source,
@@ -46,9 +64,11 @@ Expected<std::vector<launch::MemberEnd>> run_replicated(OrderSource& source,
                                                         const Options& options, SharedRun& shared) {
   const std::uint64_t paced_ns =
       options.speed_up == 0 ? 0 : (summary.last_time_ns - summary.first_time_ns) / options.speed_up;
-  return launch::run_members(
+  auto ends = launch::run_members(
       options.members, options.as, paced_ns + options.timeout_s * kNsPerSecond,
       [&](std::uint32_t rank) { return run_member(rank, source, summary, options, shared); });
+  if (ends) leave_if_threads_remain(options, *ends);
+  return ends;
 }
 
 Expected<bool> run(Options& options) {
@@ -65,7 +85,9 @@ Expected<bool> run(Options& options) {
   std::vector<launch::MemberEnd> ends;
   Options alone_options = options;
   if (options.members > 1) {
-    name_group(options);
+    if (auto completed = complete_config(options); !completed) {
+      return std::unexpected(completed.error());
+    }
     auto ran = run_replicated(**source, *summary, options, shared);
     if (!ran) return std::unexpected(ran.error());
     ends = std::move(*ran);
@@ -76,7 +98,8 @@ Expected<bool> run(Options& options) {
   if (auto ran = run_alone(**source, *summary, alone_options, *alone); !ran) {
     return std::unexpected(ran.error());
   }
-  const Report report{options, *summary, alone.get(), shared.results.elements().data(), ends};
+  const Report report(options, *summary, *alone, shared.results.elements().first(ends.size()),
+                      ends);
   fmt::print("{}", report.table());
   std::fflush(stdout);
   if (!options.json.empty()) {
@@ -97,7 +120,5 @@ int main(int count, char** arguments) {
   if (!parse_options(count, arguments, options, status)) return status;
   const auto good = run(options);
   if (!good) fmt::print(stderr, "matching_engine: {}\n", good.error().message);
-  // Not `return`: a thread that outstayed its time may still use what would be destroyed.
-  std::fflush(nullptr);
-  _exit(good.value_or(false) ? EXIT_SUCCESS : EXIT_FAILURE);
+  return good.value_or(false) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

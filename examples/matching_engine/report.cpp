@@ -4,7 +4,11 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <ranges>
 #include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "examples/matching_engine/digest.hpp"
 
@@ -108,67 +112,95 @@ const char* as_in_words(launch::As as) {
 }  // namespace
 
 bool Report::good() const {
-  if (!alone->finished) return false;
-  if (options.members == 1) return true;
-  return std::ranges::all_of(ends, &launch::MemberEnd::good) &&
-         std::ranges::all_of(std::span(members, options.members), [&](const MemberResult& result) {
-           return result.finished && result.digest == alone->digest &&
-                  result.counts == alone->counts;
+  if (!alone_.finished) return false;
+  return std::ranges::all_of(ends_, &launch::MemberEnd::good) &&
+         std::ranges::all_of(members_, [&](const MemberResult& result) {
+           return result.finished && result.digest == alone_.digest &&
+                  result.counts == alone_.counts;
          });
 }
 
 std::string Report::table() const {
-  std::string text = fmt::format("{} orders from {}, {}\n", grouped(summary.orders),
-                                 source_in_words(options), pace_in_words(options));
-  if (options.members == 1) {
-    return text + header_row() + row("alone", "", *alone) +
-           figures("one engine, no group", *alone,
-                   options.speed_up == 0 ? "time per order" : "due to applied");
-  }
-  text += fmt::format("{} members as {}, idle policy {}\n", options.members,
-                      as_in_words(options.as), members[0].idle.data());
+  std::string text = fmt::format("{} orders from {}, {}\n", grouped(summary_.orders),
+                                 source_in_words(options_), pace_in_words(options_));
+  if (!replicated()) return text + table_alone();
+  text += fmt::format("{} members as {}", members_.size(), as_in_words(options_.as));
+  if (members_[0].idle[0] != '\0') text += fmt::format(", idle policy {}", members_[0].idle.data());
+  text += '\n';
+  text += notices();
   text += header_row();
-  for (std::uint32_t rank = 0; rank < options.members; ++rank) {
-    const MemberResult& result = members[rank];
+  for (std::size_t rank = 0; rank < members_.size(); ++rank) {
+    const MemberResult& result = members_[rank];
     const std::string who = fmt::format("rank {}", rank);
-    if (!result.finished) {
-      const char* complaint = result.complaint.data();
-      text += fmt::format("  {:<12} FAILED: {}{}{}\n", who, complaint, *complaint ? "; " : "",
-                          ends[rank].words);
+    if (result.finished) {
+      text += row(who, result.digest == alone_.digest ? "equal" : "DIFFERENT", result);
       continue;
     }
-    text += row(who, result.digest == alone->digest ? "equal" : "DIFFERENT", result);
+    const char* complaint = result.complaint.data();
+    text += fmt::format("  {:<12} FAILED: {}\n", who,
+                        *complaint != '\0' ? complaint : ends_[rank].words.c_str());
   }
-  text += row("alone", "reference", *alone);
-  if (!members[0].finished) return text;
-  text += figures("replicated", members[0],
-                  options.speed_up == 0 ? "publish to own ordered, stable apply (rank 0)"
-                                        : "due to own ordered, stable apply (rank 0)");
-  if (options.speed_up == 0) text += figures("one engine, no group", *alone, "time per order");
+  text += row("alone", "reference", alone_);
+  if (!members_[0].finished) return text;
+  const bool paced = options_.speed_up != 0;
+  text += figures("replicated", members_[0],
+                  paced ? "due to own ordered, stable apply at rank 0"
+                        : "publish to own ordered, stable apply at rank 0");
+  return text + figures("one engine, no group", alone_, "time per order");
+}
+
+std::string Report::table_alone() const {
+  return header_row() + row("alone", "", alone_) +
+         figures("one engine, no group", alone_,
+                 options_.speed_up == 0 ? "time per order" : "due to applied");
+}
+
+/// Each notice once, with the ranks that have it: mostly they all have the same.
+std::string Report::notices() const {
+  std::vector<std::pair<std::string_view, std::string>> ranks_by_notice;
+  for (std::size_t rank = 0; rank < members_.size(); ++rank) {
+    for (const auto line :
+         std::views::split(std::string_view(members_[rank].notices.data()), '\n')) {
+      const std::string_view notice(line.begin(), line.end());
+      auto known =
+          std::ranges::find(ranks_by_notice, notice, [](const auto& one) { return one.first; });
+      if (known == ranks_by_notice.end()) {
+        ranks_by_notice.emplace_back(notice, fmt::format("{}", rank));
+      } else {
+        known->second += fmt::format(", {}", rank);
+      }
+    }
+  }
+  std::string text;
+  for (const auto& [notice, ranks] : ranks_by_notice) {
+    text += fmt::format("  note from rank {}: {}\n", ranks, notice);
+  }
   return text;
 }
 
 std::string Report::json() const {
   Json ranks = Json::array();
-  for (std::uint32_t rank = 0; options.members > 1 && rank < options.members; ++rank) {
-    Json one = json_of(members[rank]);
+  for (std::size_t rank = 0; rank < members_.size(); ++rank) {
+    Json one = json_of(members_[rank]);
     one["rank"] = rank;
-    one["ending"] = ends[rank].words;
-    one["complaint"] = members[rank].complaint.data();
+    one["ending"] = ends_[rank].words;
+    one["notices"] = members_[rank].notices.data();
+    one["complaint"] = members_[rank].complaint.data();
     ranks.push_back(std::move(one));
   }
-  Json whole = {{"input", options.input},
-                {"seed", options.seed},
-                {"orders", summary.orders},
-                {"speed_up", options.speed_up},
-                {"members", options.members},
-                {"as", as_in_words(options.as)},
-                {"transport", options.config.group.transport},
-                {"idle", options.members > 1 ? members[0].idle.data() : "none"},
-                {"good", good()},
-                {"alone", json_of(*alone)},
-                {"ranks", std::move(ranks)},
-                {"timing", timing_of(options.members > 1 ? members[0] : *alone)}};
+  const Json whole = {{"input", options_.input},
+                      {"seed", options_.seed},
+                      {"orders", summary_.orders},
+                      {"speed_up", options_.speed_up},
+                      {"members", options_.members},
+                      {"as", as_in_words(options_.as)},
+                      {"transport", replicated() ? options_.config.group.transport : "none"},
+                      {"idle", replicated() ? members_[0].idle.data() : "none"},
+                      {"good", good()},
+                      {"alone", json_of(alone_)},
+                      {"ranks", std::move(ranks)},
+                      {"timing", timing_of(replicated() ? members_[0] : alone_)},
+                      {"timing_alone", timing_of(alone_)}};
   return whole.dump(2) + "\n";
 }
 

@@ -23,6 +23,7 @@ struct MemberResult {
   std::uint64_t wall_ns = 0;    ///< rank 0 or alone: first order published to last order applied
   launch::Histogram latency;    ///< rank 0 or alone
   std::array<char, 16> idle{};  ///< the idle policy in force
+  std::array<char, 800> notices{};    ///< what the library tolerated, one a line
   std::array<char, 400> complaint{};  ///< why it failed; empty if it did not
 };
 static_assert(std::is_trivially_copyable_v<MemberResult>);

@@ -1,5 +1,5 @@
 #include <fmt/format.h>
-#include <unistd.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -193,6 +193,7 @@ Expected<void> live(std::uint32_t rank, OrderSource& source, const FlowSummary& 
   auto group = Group::join(reactor, group_config, member);
   if (!group) return std::unexpected(group.error());
   store_text(result.idle, word_of(reactor.idle_policy()));
+  store_text(result.notices, fmt::format("{}", fmt::join(reactor.notices(), "\n")));
 
   const std::uint64_t start_ns = now_ns();
   const Pacing pacing(options.speed_up, summary.first_time_ns, start_ns);
