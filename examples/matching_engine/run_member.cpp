@@ -1,0 +1,222 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "examples/matching_engine/pacing.hpp"
+#include "examples/matching_engine/run.hpp"
+#include "lockstep/group.hpp"
+#include "lockstep/reactor.hpp"
+
+namespace lockstep::examples {
+namespace {
+
+/// How often a member that only waits for others looks whether they are done.
+constexpr std::uint64_t kLookNs = 1'000'000;
+/// How many orders rank 0 publishes before it lets the loop turn: enough to batch, few enough that
+/// the peers hear of them soon.
+constexpr std::size_t kPublishBatch = 64;
+
+template <std::size_t Size>
+void store_text(std::array<char, Size>& into, std::string_view text) {
+  const std::size_t size = std::min(text.size(), Size - 1);
+  std::copy_n(text.begin(), size, into.begin());
+  into[size] = '\0';
+}
+
+const char* word_of(IdlePolicy policy) {
+  switch (policy) {
+    case IdlePolicy::automatic:
+      return "automatic";
+    case IdlePolicy::spin:
+      return "spin";
+    case IdlePolicy::yield:
+      return "yield";
+    case IdlePolicy::backoff:
+      return "backoff";
+  }
+  return "?";
+}
+
+/// The engine, and what a member must notice beside it.
+class EngineMember final : public StateMachine {
+ public:
+  EngineMember(std::uint32_t most_orders, launch::Histogram& latency)
+      : engine_(most_orders), latency_(latency) {}
+
+  void apply(const Message& message) override {
+    engine_.apply(message);
+    // The token is the time at which the order was due or published.
+    if (message.mine && !engine_.finished()) latency_.record(now_ns() - message.token);
+  }
+
+  void member_lost(const MemberLost& lost) override {
+    if (!lost_) lost_ = lost;
+  }
+
+  [[nodiscard]] const MatchingEngine& engine() const noexcept { return engine_; }
+  [[nodiscard]] const std::optional<MemberLost>& lost() const noexcept { return lost_; }
+
+ private:
+  MatchingEngine engine_;
+  launch::Histogram& latency_;
+  std::optional<MemberLost> lost_;
+};
+
+/// Rank 0's side of the input: takes orders from the source and publishes those that are due.
+class Publisher {
+ public:
+  Publisher(OrderSource& source, Pacing pacing) : source_(source), pacing_(pacing) {}
+
+  enum class Step : std::uint8_t { published, nothing_due, ring_full, refused, complete };
+
+  Expected<Step> step(Group& group) {
+    if (ended_) return Step::complete;
+    for (std::size_t i = 0; i < kPublishBatch; ++i) {
+      if (auto fetched = fetch(); !fetched) return std::unexpected(fetched.error());
+      const std::uint64_t now = now_ns();
+      if (pacing_.due_ns(next_.time_ns) > now && next_.kind != OrderKind::end_of_input) {
+        return i == 0 ? Step::nothing_due : Step::published;
+      }
+      auto slot = group.claim(sizeof next_);
+      if (!slot) {
+        if (slot.error().outcome != Outcome::would_block) return Step::refused;
+        return i == 0 ? Step::ring_full : Step::published;
+      }
+      new (slot->data()) OrderMessage(next_);
+      slot->publish(pacing_.paced() ? pacing_.due_ns(next_.time_ns) : now);
+      has_next_ = false;
+      if (next_.kind == OrderKind::end_of_input) {
+        ended_ = true;
+        return Step::published;
+      }
+      ++published_;
+    }
+    return Step::published;
+  }
+
+  /// How long nothing will be due; only after `nothing_due`.
+  [[nodiscard]] std::uint64_t idle_ns() const {
+    const std::uint64_t due = pacing_.due_ns(next_.time_ns);
+    const std::uint64_t now = now_ns();
+    return due > now ? due - now : 0;
+  }
+
+ private:
+  /// Sees to it that `next_` is the order to publish next, the end of the input after the last.
+  Expected<void> fetch() {
+    if (has_next_) return {};
+    if (at_ == count_) {
+      const auto got = source_.next(orders_);
+      if (!got) return std::unexpected(got.error());
+      at_ = 0;
+      count_ = *got;
+    }
+    next_ = at_ < count_ ? orders_[at_++]
+                         : OrderMessage{.order_id = published_, .kind = OrderKind::end_of_input};
+    has_next_ = true;
+    return {};
+  }
+
+  OrderSource& source_;
+  Pacing pacing_;
+  std::array<OrderMessage, 256> orders_;
+  std::size_t at_ = 0;
+  std::size_t count_ = 0;
+  OrderMessage next_;
+  bool has_next_ = false;
+  bool ended_ = false;
+  std::uint64_t published_ = 0;
+};
+
+Error lost_error(const MemberLost& lost) {
+  return {ErrorCode::member_lost,
+          fmt::format("member '{}' (rank {}) was lost: {}", lost.name, lost.rank, lost.reason)};
+}
+
+Expected<void> publish_all(Reactor& reactor, Group& group, EngineMember& member,
+                           Publisher publisher) {
+  while (!member.engine().finished()) {
+    const auto step = publisher.step(group);
+    if (!step) return std::unexpected(step.error());
+    const bool worked = reactor.poll_once();
+    if (member.lost()) return std::unexpected(lost_error(*member.lost()));
+    if (worked || *step == Publisher::Step::published) continue;
+    reactor.idle(*step == Publisher::Step::nothing_due ? publisher.idle_ns() : kLookNs);
+  }
+  return {};
+}
+
+Expected<void> apply_all(Reactor& reactor, EngineMember& member) {
+  while (!member.engine().finished()) {
+    const bool worked = reactor.poll_once();
+    if (member.lost()) return std::unexpected(lost_error(*member.lost()));
+    if (!worked) reactor.idle();
+  }
+  return {};
+}
+
+/// Keeps the loop turning until every member has applied the end and all have what this one
+/// published: leaving earlier would look like a loss to those behind. Once somebody has left,
+/// everybody was done.
+void wait_for_all(Reactor& reactor, const Group& group, const EngineMember& member,
+                  std::uint32_t members, std::uint64_t& done_members) {
+  std::atomic_ref done(done_members);
+  done.fetch_add(1, std::memory_order_relaxed);
+  while (!member.lost()) {
+    if (done.load(std::memory_order_relaxed) == members && group.drained()) return;
+    if (!reactor.poll_once()) reactor.idle(kLookNs);
+  }
+}
+
+Expected<void> live(std::uint32_t rank, OrderSource& source, const FlowSummary& summary,
+                    const Options& options, SharedRun& shared) {
+  MemberResult& result = shared.results[rank];
+  ReactorConfig reactor_config = options.config.reactor;
+  if (!options.cores.empty()) reactor_config.core = options.cores[rank];
+  if (!reactor_config.counters_file.empty()) {
+    reactor_config.counters_file += fmt::format(".{}", rank);
+  }
+  GroupConfig group_config = options.config.group;
+  group_config.self = group_config.members[rank];
+
+  EngineMember member(options.book_orders, result.latency);
+  Reactor reactor(reactor_config);
+  auto group = Group::join(reactor, group_config, member);
+  if (!group) return std::unexpected(group.error());
+  store_text(result.idle, word_of(reactor.idle_policy()));
+  store_text(result.notices, fmt::format("{}", fmt::join(reactor.notices(), "\n")));
+
+  const std::uint64_t start_ns = now_ns();
+  const Pacing pacing(options.speed_up, summary.first_time_ns, start_ns);
+  auto ran = rank == 0 ? publish_all(reactor, *group, member, Publisher(source, pacing))
+                       : apply_all(reactor, member);
+  if (!ran) return ran;
+  result.wall_ns = now_ns() - start_ns;
+  wait_for_all(reactor, *group, member, options.members, shared.done_members[0]);
+  result.digest = member.engine().digest();
+  result.counts = member.engine().counts();
+  result.resting_orders = member.engine().book().size();
+  result.finished = true;
+  return {};
+}
+
+}  // namespace
+
+int run_member(std::uint32_t rank, OrderSource& source, const FlowSummary& summary,
+               const Options& options, SharedRun& shared) {
+  const auto lived = live(rank, source, summary, options, shared);
+  if (lived) return EXIT_SUCCESS;
+  store_text(shared.results[rank].complaint, lived.error().message);
+  return EXIT_FAILURE;
+}
+
+}  // namespace lockstep::examples
