@@ -52,18 +52,17 @@ ViewOrder::ViewOrder(transports::Transport& transport, const ViewLayout& layout)
     const bool mine = rank == layout.my_rank;
     std::span<const std::byte> ring =
         ring_.size() > 0 ? own_ring(transport, layout) : std::span<std::byte>{};
-    const HotLine* row = nullptr;
+    Stream stream;
     if (!mine) {
       const std::span<std::byte> inbound = transport.inbound(rank, layout.copy);
-      row = reinterpret_cast<const HotLine*>(inbound.data() + kRowOffset);
+      const auto* row = reinterpret_cast<const HotLine*>(inbound.data() + kRowOffset);
+      stream.peer = static_cast<std::uint32_t>(peers_.size());
       ring = inbound.subspan(kRingOffset, layout.ring_bytes);
       peers_.push_back({.rank = rank, .row = row});
     }
     if (!may_send(layout, rank)) continue;
     if (mine) my_stream_ = static_cast<std::uint32_t>(streams_.size());
-    Stream stream;
     stream.reader = RingReader(ring, layout.nonces[rank], mine ? Trust::marker_last : trust);
-    stream.row = row;
     stream.rank = rank;
     streams_.push_back(stream);
   }
@@ -74,14 +73,16 @@ ViewOrder::ViewOrder(transports::Transport& transport, const ViewLayout& layout)
 
 bool ViewOrder::receive() noexcept {
   bool progress = false;
+  // Rows before rings: the frames that `issued` covers were posted before it, so what the sweep
+  // then does not find among them are nulls. The other way round, frames become nulls.
+  load_rows();
   for (Stream& stream : streams_) {
-    if (stream.row == nullptr) continue;
+    if (stream.peer == kNobody) continue;
+    const Peer& peer = peers_[stream.peer];
     const std::uint64_t before = stream.received;
-    // `issued` before the ring: the frames it covers were posted before it, so what the sweep then
-    // does not find among them are nulls. The other way round, frames become nulls.
-    std::uint64_t issued = load_acquire(stream.row->issued);
     sweep(stream);
-    if (mutant(Mutant::ring_before_issued)) issued = load_acquire(stream.row->issued);
+    std::uint64_t issued = peer.issued;
+    if (mutant(Mutant::ring_before_issued)) issued = load_acquire(peer.row->issued);
     if (stream.received < issued) stream.received = issued;
     if (mutant(Mutant::null_for_null) && is_sender() && stream.received > 0) {
       turns_to_fill_ = std::max(turns_to_fill_, stream.received + 1);
@@ -89,6 +90,13 @@ bool ViewOrder::receive() noexcept {
     progress |= stream.received != before;
   }
   return progress;
+}
+
+void ViewOrder::load_rows() noexcept {
+  for (Peer& peer : peers_) {
+    peer.received_sequence = load_acquire(peer.row->received_sequence);
+    peer.issued = load_acquire(peer.row->issued);
+  }
 }
 
 void ViewOrder::sweep(Stream& stream) noexcept {
@@ -133,7 +141,7 @@ bool ViewOrder::take_offender(std::uint32_t& rank) noexcept {
   if (offender_ == kNobody) return false;
   rank = offender_;
   for (Stream& stream : streams_) {
-    if (stream.rank == rank) stream.row = nullptr;  // never swept again
+    if (stream.rank == rank) stream.peer = kNobody;  // never swept again
   }
   offender_ = kNobody;
   return true;
@@ -155,12 +163,12 @@ std::uint64_t ViewOrder::stable_sequence() const noexcept {
   if (mutant(Mutant::deliver_unstable)) return least;
   if (mutant(Mutant::stable_by_majority)) {
     std::vector<std::uint64_t> words{least};
-    for (const Peer& peer : peers_) words.push_back(load_acquire(peer.row->received_sequence));
+    for (const Peer& peer : peers_) words.push_back(peer.received_sequence);
     std::ranges::sort(words, std::greater{});
     return std::min(least, words[words.size() / 2]);
   }
   for (const Peer& peer : peers_) {
-    least = std::min(least, load_acquire(peer.row->received_sequence));
+    least = std::min(least, peer.received_sequence);
   }
   return least;
 }
@@ -399,10 +407,11 @@ void ViewOrder::settle() noexcept {
 
 bool ViewOrder::anything_new() noexcept {
   if (mutant(Mutant::no_recheck_before_sleep)) return false;
+  load_rows();
   FrameRef frame;
   for (const Stream& stream : streams_) {
-    if (stream.row == nullptr) continue;
-    if (load_acquire(stream.row->issued) > stream.received) return true;
+    if (stream.peer == kNobody) continue;
+    if (peers_[stream.peer].issued > stream.received) return true;
     if (stream.reader.read(stream.receive_position, frame) != Read::nothing) return true;
   }
   for (const Peer& peer : peers_) {

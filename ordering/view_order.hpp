@@ -107,10 +107,13 @@ class ViewOrder {
   static constexpr std::uint32_t kIdleTurnsBeforeSettling = 1'024;
 
  private:
+  static constexpr std::uint32_t kNoStream = ~std::uint32_t{0};
+  static constexpr std::uint32_t kNobody = ~std::uint32_t{0};
+
   /// One sender's frames on their way through: received up to one place, delivered up to another.
   struct Stream {
     RingReader reader;
-    const HotLine* row = nullptr;  ///< null for my own stream
+    std::uint32_t peer = kNobody;  ///< which of peers_; nobody: never swept (my own, offenders')
     std::uint32_t rank = 0;
     std::uint64_t received = 0;            ///< turns held without a gap, nulls included
     std::uint64_t receive_position = 0;    ///< where the next frame will appear
@@ -126,11 +129,17 @@ class ViewOrder {
   struct Peer {
     std::uint32_t rank = 0;
     const HotLine* row = nullptr;
+    /// The row's words as this turn of the loop sees them. They share a line that the peer writes
+    /// right after its frames: loading it once a turn, before the sweep, keeps a miss on it out of
+    /// the way from a frame's arrival to its acknowledgement.
+    std::uint64_t received_sequence = 0;
+    std::uint64_t issued = 0;
     std::uint64_t posted_position = 0;
     std::uint64_t row_version = 0;
     bool lost = false;
   };
 
+  void load_rows() noexcept;
   void sweep(Stream& stream) noexcept;
   bool accept_frame(Stream& stream, const FrameRef& frame) noexcept;
   void find_next(Stream& stream) noexcept;
@@ -148,9 +157,6 @@ class ViewOrder {
   bool push_all(bool ring_doorbells) noexcept;
   bool reclaim() noexcept;
   void reject(std::uint32_t rank) noexcept;
-
-  static constexpr std::uint32_t kNoStream = ~std::uint32_t{0};
-  static constexpr std::uint32_t kNobody = ~std::uint32_t{0};
 
   transports::Transport& transport_;
   ViewLayout layout_;

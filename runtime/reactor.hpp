@@ -76,6 +76,10 @@ class Reactor {
 
   std::vector<Duty*> duties_;
   std::vector<pollfd> waited_on_;
+  static constexpr std::uint32_t kSpinsPerClockReading = 8;
+  std::uint64_t now_ns_;
+  std::uint32_t turns_ = 0;
+  bool spinning_ = false;            ///< the last thing was an idle call that returned at once
   std::uint64_t idle_since_ns_ = 0;  ///< 0: the last turn did something
   std::uint32_t yields_ = 0;
   std::atomic<bool> stopped_{false};
