@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string_view>
 
 #include "ordering/variant.hpp"
@@ -81,9 +82,17 @@ inline constexpr std::array kMutants{
 /// The one fault that is switched on in this program (simulation only).
 inline Mutant active_mutant = Mutant::none;
 inline bool mutant(Mutant which) noexcept { return active_mutant == which; }
+
+/// Called where it matters that peers write while we look; a simulation, which otherwise lets
+/// bytes arrive between turns only, lets some arrive there.
+inline std::function<void()> at_race;
+inline void race() {
+  if (at_race) at_race();
+}
 #else
 /// In production code no fault exists.
 constexpr bool mutant(Mutant /*which*/) noexcept { return false; }
+constexpr void race() noexcept {}
 #endif
 
 }  // namespace lockstep::ordering::inline LOCKSTEP_VARIANT

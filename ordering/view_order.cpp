@@ -80,7 +80,9 @@ bool ViewOrder::receive() noexcept {
     if (stream.peer == kNobody) continue;
     const Peer& peer = peers_[stream.peer];
     const std::uint64_t before = stream.received;
+    race();
     sweep(stream);
+    race();
     std::uint64_t issued = peer.issued;
     if (mutant(Mutant::ring_before_issued)) issued = load_acquire(peer.row->issued);
     if (stream.received < issued) stream.received = issued;
@@ -418,7 +420,14 @@ bool ViewOrder::anything_new() noexcept {
     const bool unposted = peer.posted_position != ring_.head() || peer.row_version != row_version_;
     if (!peer.lost && unposted) return true;
   }
-  return stable_sequence() > turn_.sequence || (ring_was_full_ && reclaim());
+  if (stable_sequence() > turn_.sequence) return true;
+  return ring_was_full_ && (reclaim() || awaits_completion());
+}
+
+bool ViewOrder::awaits_completion() const noexcept {
+  return std::ranges::any_of(peers_, [this](const Peer& peer) {
+    return !peer.lost && transport_.completed(peer.rank) < peer.posted_position;
+  });
 }
 
 void ViewOrder::lose(std::uint32_t rank) noexcept {

@@ -156,6 +156,9 @@ class ViewOrder {
   bool push_row(Peer& peer) noexcept;
   bool push_all(bool ring_doorbells) noexcept;
   bool reclaim() noexcept;
+  /// Posts whose bytes the medium still needs. No doorbell tells of their completion, so a sender
+  /// that waits for room must not sleep on them.
+  [[nodiscard]] bool awaits_completion() const noexcept;
   void reject(std::uint32_t rank) noexcept;
 
   transports::Transport& transport_;
