@@ -79,6 +79,7 @@ class Validity {
     std::uint64_t count = 0;
     std::uint64_t last_ns = 0;
   };
+  [[nodiscard]] bool misses(std::uint32_t member, std::uint32_t sender) const;
   [[nodiscard]] bool lives(std::uint32_t member) const { return (crashed_ >> member & 1U) == 0; }
   std::uint32_t members_;
   std::uint64_t crashed_ = 0;

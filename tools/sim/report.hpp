@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstdint>
+
+#include "tools/sim/history.hpp"
+
+namespace lockstep::sim {
+
+/// What one run came to.
+struct Report {
+  Violation violation;
+  std::uint64_t messages = 0;
+  std::uint64_t deliveries = 0;
+  std::uint64_t virtual_ns = 0;
+};
+
+}  // namespace lockstep::sim
