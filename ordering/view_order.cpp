@@ -116,6 +116,9 @@ void ViewOrder::sweep(Stream& stream) noexcept {
 }
 
 bool ViewOrder::accept_frame(Stream& stream, const FrameRef& frame) noexcept {
+  // A correct sender waits for us: it is less than a lap ahead (and some pads). Without this a
+  // hostile one could write as fast as we read, and keep us sweeping.
+  if (frame.next_position - stream.deliver_position > 2 * layout_.ring_bytes) return false;
   const std::uint64_t index = stream.receive_frames_end + frame.nulls_before;
   if (frame.pad) {
     stream.receive_frames_end = index;
