@@ -1,8 +1,6 @@
 #include "membership/fixed_view.hpp"
 
 #include <fmt/format.h>
-#include <sys/random.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -10,6 +8,7 @@
 #include "ordering/region_layout.hpp"
 #include "runtime/assert.hpp"
 #include "runtime/config_text.hpp"
+#include "runtime/entropy.hpp"
 
 namespace lockstep::membership {
 namespace {
@@ -33,15 +32,6 @@ constexpr NamedCounter kCounters[] = {
     {"stalls_link_full", &ordering::OrderStatistics::stalls_link_full},
     {"frames_rejected", &ordering::OrderStatistics::frames_rejected},
 };
-
-Expected<std::uint64_t> random_word() {
-  std::uint64_t word = 0;
-  if (getrandom(&word, sizeof word, 0) != sizeof word) {
-    return fail(ErrorCode::system,
-                fmt::format("getrandom gave no bytes: {}", std::strerror(errno)));
-  }
-  return word;
-}
 
 std::uint32_t rank_of(const std::vector<std::string>& members, const std::string& name) {
   return static_cast<std::uint32_t>(std::ranges::find(members, name) - members.begin());
@@ -79,12 +69,12 @@ Expected<void> FixedView::connect() {
   auto mailbox = runtime::Mailbox::create(config_.mailbox_slots, config_.mailbox_payload_bytes);
   if (!mailbox) return std::unexpected(mailbox.error());
   mailbox_ = std::move(*mailbox);
-  const auto nonce = random_word();
+  const auto nonce = runtime::random_word();
   if (!nonce) return std::unexpected(nonce.error());
   std::vector<Introduction> introductions(view_.members.size());
   Introduction& mine = introductions[view_.my_rank];
   mine = {.nonce = *nonce,
-          .reactor = fmt::format("{}.{}", getpid(), static_cast<const void*>(&reactor_)),
+          .reactor = reactor_.identity(),
           .cpus = reactor_.cpus(),
           .settings = runtime::canonical_text(config_)};
 

@@ -1,5 +1,7 @@
 #include "lockstep/reactor.hpp"
 
+#include "lockstep/counters.hpp"
+#include "runtime/counters.hpp"
 #include "runtime/reactor.hpp"
 
 namespace lockstep {
@@ -15,5 +17,13 @@ void Reactor::idle(std::uint64_t max_ns) { reactor_->idle(max_ns); }
 void Reactor::stop() noexcept { reactor_->stop(); }
 IdlePolicy Reactor::idle_policy() const noexcept { return reactor_->idle_policy(); }
 const std::vector<std::string>& Reactor::notices() const noexcept { return reactor_->notices(); }
+
+Expected<std::vector<CounterReading>> read_counters(const std::string& path) {
+  auto readings = runtime::Counters::read(path);
+  if (!readings) return std::unexpected(readings.error());
+  std::vector<CounterReading> result;
+  for (auto& reading : *readings) result.push_back({std::move(reading.name), reading.value});
+  return result;
+}
 
 }  // namespace lockstep

@@ -1,7 +1,9 @@
 #include "runtime/reactor.hpp"
 
+#include <fmt/format.h>
 #include <sched.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -155,6 +157,10 @@ void Reactor::attach(Duty& duty) {
 }
 
 void Reactor::detach(Duty& duty) noexcept { std::erase(duties_, &duty); }
+
+std::string Reactor::identity() const {
+  return fmt::format("{}.{}", getpid(), static_cast<const void*>(this));
+}
 
 void Reactor::resolve_idle(bool cpu_for_each_reactor) noexcept {
   if (policy_ != IdlePolicy::automatic) return;

@@ -50,6 +50,8 @@ class Reactor {
 
   [[nodiscard]] const ReactorConfig& config() const noexcept { return config_; }
   [[nodiscard]] const TscClock& clock() const noexcept { return clock_; }
+  /// What tells this reactor from every other on this host: "pid.address".
+  [[nodiscard]] std::string identity() const;
   /// CPUs that the reactor thread may run on: one if it is pinned.
   [[nodiscard]] const std::vector<std::uint32_t>& cpus() const noexcept { return cpus_; }
   [[nodiscard]] const Doorbell& doorbell() const noexcept { return doorbell_; }

@@ -10,13 +10,13 @@
 #include <string>
 #include <vector>
 
-#include "runtime/counters.hpp"
+#include "lockstep/counters.hpp"
 #include "tools/commands.hpp"
 
 namespace lockstep::tools {
 namespace {
 
-using Reading = runtime::Counters::Reading;
+using Reading = CounterReading;
 
 struct CountersArguments {
   std::string file;
@@ -24,7 +24,7 @@ struct CountersArguments {
 };
 
 std::vector<Reading> read(const std::string& file) {
-  auto readings = runtime::Counters::read(file);
+  auto readings = read_counters(file);
   if (!readings) end_program(kFailed, readings.error().message);
   return std::move(*readings);
 }

@@ -149,7 +149,7 @@ TEST_P(Conformance, OneWriteBecomesVisibleInThePromisedOrder) {
   constexpr std::uint64_t kWords = 20;
   connect({.members = 2});
   const WriteOrder order = endpoint(1).write_order();
-  if (order == WriteOrder::unordered) GTEST_SKIP() << "nothing is promised";
+  if (order == WriteOrder::unordered) GTEST_SKIP() << "platform limit: nothing is promised";
   BodiesThenRows bodies(endpoint(0), kWords, kBodies);
   const auto writer = [&] {
     poll(0);

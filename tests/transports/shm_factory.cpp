@@ -95,15 +95,15 @@ class NetworkOfShm final : public Network {
       members.push_back(fmt::format("m{}", rank));
     }
     for (std::uint32_t rank = 0; rank < wanted.members; ++rank) {
-      owners_.push_back(std::make_unique<Owner>(
-          ShmOptions{.group = group,
-                     .members = members,
-                     .my_rank = rank,
-                     .region_bytes = wanted.region_bytes,
-                     .source_bytes = wanted.source_bytes,
-                     .memory = {.huge_pages = HugePages::never},
-                     .join_timeout_ns = 30 * kSecond,
-                     .introduction = {}}));
+      owners_.push_back(
+          std::make_unique<Owner>(ShmOptions{.group = group,
+                                             .members = members,
+                                             .my_rank = rank,
+                                             .region_bytes = wanted.region_bytes,
+                                             .source_bytes = wanted.source_bytes,
+                                             .memory = {.huge_pages = HugePages::never},
+                                             .join_timeout_ns = 30 * kSecond,
+                                             .introduction = {}}));
     }
   }
 

@@ -218,7 +218,8 @@ TEST(Counters, AFullDiskIsAnErrorAndLeavesNothing) {
                       std::filesystem::is_empty(folder.path());
     return good ? ChildResult::succeeded : ChildResult::failed;
   });
-  if (result == ChildResult::could_not_try) GTEST_SKIP() << "needs the right to mount";
+  if (result == ChildResult::could_not_try)
+    GTEST_SKIP() << "platform limit: needs the right to mount";
   EXPECT_EQ(result, ChildResult::succeeded);
 }
 

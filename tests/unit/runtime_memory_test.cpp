@@ -179,7 +179,8 @@ TEST(SharedBlock, LockingNamesTheLimit) {
     if (!good) std::fprintf(stderr, "%s\n", message.c_str());
     return good ? ChildResult::succeeded : ChildResult::failed;
   });
-  if (result == ChildResult::could_not_try) GTEST_SKIP() << "RLIMIT_MEMLOCK does not hold here";
+  if (result == ChildResult::could_not_try)
+    GTEST_SKIP() << "platform limit: RLIMIT_MEMLOCK does not hold here";
   EXPECT_EQ(result, ChildResult::succeeded);
 }
 
