@@ -6,7 +6,7 @@ foreach(part RANGE 0 19)
   math(EXPR first_seed "${part} * ${seeds_per_part} + 1")
   add_test(NAME long.sim.from_${first_seed}
            COMMAND ${CMAKE_BINARY_DIR}/lockstep sim --seeds ${seeds_per_part}
-                   --first-seed ${first_seed})
+                   --seed ${first_seed})
   set_tests_properties(long.sim.from_${first_seed} PROPERTIES LABELS long TIMEOUT 7200)
 endforeach()
 
