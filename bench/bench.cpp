@@ -63,7 +63,7 @@ Result describe(const Session& session) {
   if (options.scenario == Scenario::floor) {
     result.transport = "raw shared memory";
     result.ordering = "none";
-    result.idle = session.gives_way() ? "yield" : "spin";
+    result.idle = session.floor_gives_way() ? "yield" : "spin";
     return result;
   }
   // "auto" picks shared memory for members on one host, and all of these are.

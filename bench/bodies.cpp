@@ -34,7 +34,7 @@ class FloorRun {
       : session_(session),
         rank_(rank),
         ping_(session.ping_memory(), session.plan.options.payload_bytes, session.clock,
-              session.gives_way()),
+              session.floor_gives_way()),
         stream_(session, rank) {}
 
   Expected<void> block(bool measured) {
@@ -111,7 +111,7 @@ Expected<void> floor_body(Session& session, std::uint32_t rank) {
   const FloorSeat seat(floor_core(session.plan, rank));
   Control& control = session.control();
   auto run = std::make_unique<FloorRun>(session, rank);
-  Patience patience(session.clock, session.gives_way());
+  Patience patience(session.clock, session.floor_gives_way());
   const std::uint64_t end_ns =
       session.clock.now_ns() + static_cast<std::uint64_t>(session.plan.options.seconds * 1e9);
   for (std::uint64_t block = 1;; ++block) {

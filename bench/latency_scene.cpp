@@ -1,4 +1,4 @@
-#include <sched.h>
+#include <sys/prctl.h>
 
 #include <algorithm>
 
@@ -15,8 +15,11 @@ LatencyScene::LatencyScene(Session& session, Member& member)
     : session_(session),
       member_(member),
       floor_(session.ping_memory(), session.plan.options.payload_bytes, session.clock,
-             session.gives_way()) {
+             session.floor_gives_way()) {
   member.stamp(stamps(session));
+  // By default the kernel ends sleeps up to 50 µs late (prctl(2)), and the open loop would measure
+  // that and not the group.
+  if (open_loop()) prctl(PR_SET_TIMERSLACK, 1UL);
 }
 
 Stamps LatencyScene::stamps(const Session& session) noexcept {
@@ -87,15 +90,10 @@ Expected<void> LatencyScene::follow_schedule(const Block& block) {
 }
 
 void LatencyScene::await_due(std::uint64_t due_ns, std::uint64_t now_ns, std::uint64_t end_ns) {
-  // The kernel ends sleeps up to 50 µs late by default: a sleep to the due time would measure that
-  // and not the group. So the last stretch is yielded away.
-  constexpr std::uint64_t kTimerSlackNs = 60'000;
+  // Shorter than it takes to fall asleep and wake up: the loop turns on.
+  constexpr std::uint64_t kNotWorthSleepingNs = 5'000;
   const std::uint64_t next_ns = std::min({due_ns, end_ns, now_ns + Member::kMostIdleNs});
-  if (next_ns > now_ns + kTimerSlackNs) {
-    member_.reactor().idle(next_ns - now_ns - kTimerSlackNs);
-  } else if (session_.gives_way()) {
-    sched_yield();
-  }
+  if (next_ns > now_ns + kNotWorthSleepingNs) member_.reactor().idle(next_ns - now_ns);
 }
 
 void LatencyScene::drained(const Block& block, std::uint64_t messages, std::uint64_t duration_ns) {

@@ -11,9 +11,10 @@ namespace lockstep::bench {
 
 /// How the raw floors wait for a word another member writes: one `wait` per fruitless look.
 ///
-/// A waiter with a CPU of its own only spins. Any other gives way after about two microseconds,
-/// since whom it waits for may need this very CPU. Everyone stops waiting after `kSilenceNs`. As
-/// long as nobody waits for long the clock is never read, so the floor stays bare.
+/// A waiter whose other side sits on another CPU only spins, even if it shares its own: to a newer
+/// kernel a yield is the end of one's time slice, and the subject block that follows would pay for
+/// it. On one CPU both must give way. Everyone stops waiting after `kSilenceNs`. As long as nobody
+/// waits for long the clock is never read, so the floor stays bare.
 class Patience {
  public:
   static constexpr std::uint64_t kSilenceNs = 10'000'000'000;

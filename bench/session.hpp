@@ -62,8 +62,12 @@ struct Session {
   /// The memory of the latency floor, and of one direction of the throughput floor.
   [[nodiscard]] std::span<std::byte> ping_memory() const noexcept;
   [[nodiscard]] std::span<std::byte> stream_memory(std::size_t direction) const noexcept;
-  /// Nobody has a CPU of its own for sure: waiting must give way.
+  /// Members may have to share CPUs: who waits for others must sleep.
   [[nodiscard]] bool gives_way() const noexcept { return plan.cores.empty(); }
+  /// Even the two members of a floor may have to share one.
+  [[nodiscard]] bool floor_gives_way() const noexcept {
+    return plan.cores.empty() && plan.floor_cores[1] < 0;
+  }
 };
 
 /// Errors: no_memory.

@@ -15,14 +15,14 @@ StreamPair::StreamPair(Session& session, std::uint32_t rank) noexcept
 Expected<StreamPair::Block> StreamPair::run() {
   if (auto met = meet(); !met) return std::unexpected(met.error());
   const std::uint64_t start_ns = session_.clock.now_ns();
-  auto run = run_stream(out_, in_, part_, session_.clock, session_.gives_way());
+  auto run = run_stream(out_, in_, part_, session_.clock, session_.floor_gives_way());
   if (!run) return std::unexpected(run.error());
   if (auto met = meet(); !met) return std::unexpected(met.error());
   return Block{part_.send + part_.receive, session_.clock.now_ns() - start_ns};
 }
 
 Expected<void> StreamPair::meet() {
-  Patience patience(session_.clock, session_.gives_way());
+  Patience patience(session_.clock, session_.floor_gives_way());
   ++meetings_;
   LoneWord& streamed = session_.control().streamed;
   streamed.add(1);

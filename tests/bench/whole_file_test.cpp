@@ -1,9 +1,11 @@
 #include "bench/whole_file.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -69,10 +71,41 @@ TEST_F(WholeFile, AFullDiskIsAnErrorThatSaysSo) {
   EXPECT_TRUE(fs::is_character_file("/dev/full"));
 }
 
+/// The largest file this process may write, for a while; what is beyond fails with EFBIG.
+class FileLimit {
+ public:
+  explicit FileLimit(rlim_t bytes) : handler_(signal(SIGXFSZ, SIG_IGN)) {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{bytes, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileLimit() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    signal(SIGXFSZ, handler_);
+  }
+  FileLimit(const FileLimit&) = delete;
+  FileLimit& operator=(const FileLimit&) = delete;
+
+ private:
+  sighandler_t handler_;
+  rlimit before_{};
+};
+
+TEST_F(WholeFile, AWriteCutShortKeepsTheOldFileAndLeavesNothing) {
+  ASSERT_TRUE(write_whole_file(path("a.json"), "old"));
+  {
+    const FileLimit limit(1'000);
+    const auto written = write_whole_file(path("a.json"), std::string(5'000, 'x'));
+    ASSERT_FALSE(written.has_value());
+    EXPECT_NE(written.error().message.find("File too large"), std::string::npos);
+  }
+  EXPECT_EQ(read(path("a.json")), "old");
+  EXPECT_EQ(files(), 1U);
+}
+
 TEST_F(WholeFile, APipeIsWrittenToAndNotReplaced) {
   const std::string pipe = path("pipe");
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
-  std::ifstream reader;
   // A writer of a fifo waits for a reader: keep one open for reading and writing.
   std::fstream both(pipe, std::ios::in | std::ios::out);
   ASSERT_TRUE(write_whole_file(pipe, "text\n"));
