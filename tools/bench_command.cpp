@@ -6,7 +6,7 @@
 
 #include "bench/bench.hpp"
 #include "bench/report.hpp"
-#include "bench/whole_file.hpp"
+#include "tools/launch/whole_file.hpp"
 #include "tools/commands.hpp"
 
 namespace lockstep::tools {
@@ -40,7 +40,7 @@ void run(const BenchArguments& arguments) {
   }
   fmt::print("{}", bench::to_table(*report));
   if (arguments.json_file.empty()) return;
-  const auto written = bench::write_whole_file(arguments.json_file, bench::to_json(*report));
+  const auto written = launch::write_whole(arguments.json_file, bench::to_json(*report));
   if (!written) end_program(kFailed, written.error().message);
 }
 
