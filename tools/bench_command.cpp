@@ -6,8 +6,8 @@
 
 #include "bench/bench.hpp"
 #include "bench/report.hpp"
-#include "tools/launch/whole_file.hpp"
 #include "tools/commands.hpp"
+#include "tools/launch/whole_file.hpp"
 
 namespace lockstep::tools {
 namespace {
