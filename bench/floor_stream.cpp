@@ -10,7 +10,8 @@ namespace {
 constexpr std::size_t kFlagBytes = 8;
 /// The consumer's word lies alone, in front of the slots.
 constexpr std::size_t kHeadBytes = 256;
-/// Measured: faster than smaller rings by a third where two CPUs share a cache, no slower elsewhere.
+/// Measured: faster than smaller rings by a third where two CPUs share a cache, no slower
+/// elsewhere.
 constexpr std::size_t kRingBytes = 1024 * 1024;
 constexpr std::uint64_t kFewestSlots = 16;
 /// Messages per turn between writing and reading.
