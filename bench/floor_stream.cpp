@@ -93,9 +93,9 @@ Expected<void> run_stream(FloorStream& out, FloorStream& in, const StreamBlock& 
 }
 
 std::uint64_t stream_block_messages(std::uint64_t payload_bytes) noexcept {
-  constexpr std::uint64_t kMost = 50'000;
-  constexpr std::uint64_t kFewest = 1'000;
-  constexpr std::uint64_t kBytes = 16 << 20;
+  constexpr std::uint64_t kMost = 20'000;
+  constexpr std::uint64_t kFewest = 100;
+  constexpr std::uint64_t kBytes = 3 << 20;
   return std::clamp(kBytes / stride_of(payload_bytes), kFewest, kMost);
 }
 

@@ -62,7 +62,7 @@ struct StreamBlock {
 Expected<void> run_stream(FloorStream& out, FloorStream& in, const StreamBlock& block,
                           const runtime::TscClock& clock, bool gives_way);
 
-/// Messages per direction in one block: some milliseconds' worth, at least 1 000.
+/// Messages per direction in one block: a millisecond's worth or two, at least 100.
 std::uint64_t stream_block_messages(std::uint64_t payload_bytes) noexcept;
 
 }  // namespace lockstep::bench

@@ -7,9 +7,6 @@
 namespace lockstep::bench {
 namespace {
 
-/// Sending; with starting and draining a block stays below 5 ms.
-constexpr std::uint64_t kSendNs = 4'500'000;
-
 void nap() {
   const timespec time{.tv_sec = 0, .tv_nsec = 50'000};
   nanosleep(&time, nullptr);
@@ -76,7 +73,7 @@ Expected<Block> Rounds::begin(std::uint64_t number) {
     if (!started) return std::unexpected(started.error());
   }
   block.start_ns = control_.start_ns.load();
-  block.end_ns = block.start_ns + kSendNs;
+  block.end_ns = block.start_ns + scene_.send_ns();
   block.subject_elapsed_ns = control_.subject_elapsed_ns.load();
   return block;
 }

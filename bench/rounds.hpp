@@ -27,6 +27,8 @@ class Scene {
   [[nodiscard]] virtual std::uint32_t senders_per_block() const = 0;
   [[nodiscard]] virtual bool sends(std::uint64_t block) const = 0;
 
+  /// For how long to send in a block; with starting and draining it stays below 5 ms.
+  [[nodiscard]] virtual std::uint64_t send_ns() const { return 4'500'000; }
   /// Before the block's barrier.
   virtual void prepare(const Block& /*block*/) {}
   /// Sends until block.end_ns, running the reactor.

@@ -52,6 +52,7 @@ class ThroughputScene final : public Scene {
   [[nodiscard]] bool sends(std::uint64_t /*block*/) const override {
     return member_.rank() < session_.plan.senders;
   }
+  [[nodiscard]] std::uint64_t send_ns() const override;
   Expected<void> send(const Block& block) override;
   void drained(const Block& block, std::uint64_t messages, std::uint64_t duration_ns) override;
   Expected<void> floor(const Block& block) override;
