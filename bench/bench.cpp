@@ -125,6 +125,26 @@ void add_latency(const Session& session, Result& result) {
   result.blocks = all_pairs.size();
 }
 
+/// The median block stands for the rate as well: one lost time slice lasts as long as several
+/// blocks, and says nothing about the group.
+void add_throughput(const Session& session, Result& result) {
+  const std::vector<BlockPair> pairs = block_pairs(session, 0);
+  std::vector<double> subjects;
+  std::vector<double> floors;
+  for (const BlockPair& pair : pairs) {
+    subjects.push_back(pair.subject * 1e9);
+    floors.push_back(pair.floor * 1e9);
+  }
+  const auto bytes = static_cast<double>(result.payload_bytes);
+  result.ratio_throughput = median_ratio(pairs);
+  result.blocks = pairs.size();
+  if (pairs.empty()) return;
+  result.messages_per_s = median(std::move(subjects));
+  result.bytes_per_s = *result.messages_per_s * bytes;
+  result.floor_messages_per_s = median(std::move(floors));
+  result.floor_bytes_per_s = *result.floor_messages_per_s * bytes;
+}
+
 void add_shares(const Session& session, Result& result) {
   for (std::uint32_t rank = 0; rank < result.members; ++rank) {
     RankResult own;
@@ -146,11 +166,7 @@ Expected<Result> assemble(const Session& session) {
   add_rates(session, result);
   if (scenario == Scenario::latency) add_latency(session, result);
   if (scenario == Scenario::idle) add_shares(session, result);
-  if (scenario == Scenario::throughput) {
-    const std::vector<BlockPair> pairs = block_pairs(session, 0);
-    result.ratio_throughput = median_ratio(pairs);
-    result.blocks = pairs.size();
-  }
+  if (scenario == Scenario::throughput) add_throughput(session, result);
   add_notices(session, result);
   return result;
 }
