@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "runtime/assert.hpp"
+#include "runtime/scheduling.hpp"
 #include "runtime/topology.hpp"
 
 namespace lockstep::runtime {
@@ -163,8 +164,10 @@ std::string Reactor::identity() const {
 }
 
 void Reactor::resolve_idle(bool cpu_for_each_reactor) noexcept {
-  if (policy_ != IdlePolicy::automatic) return;
-  policy_ = cpu_for_each_reactor ? IdlePolicy::spin : IdlePolicy::backoff;
+  if (policy_ == IdlePolicy::automatic) {
+    policy_ = cpu_for_each_reactor ? IdlePolicy::spin : IdlePolicy::backoff;
+  }
+  if (policy_ != IdlePolicy::spin) ask_for_short_slices();
 }
 
 }  // namespace lockstep::runtime

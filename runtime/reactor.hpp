@@ -44,7 +44,8 @@ class Reactor {
   void wake_if_sleeping() noexcept;
 
   /// Turns `automatic` into a policy once it is known whether every reactor of the group on this
-  /// host can have a CPU. The first group decides.
+  /// host can have a CPU. The first group decides. A thread that shares its CPU asks for short
+  /// time slices.
   void resolve_idle(bool cpu_for_each_reactor) noexcept;
   [[nodiscard]] IdlePolicy idle_policy() const noexcept { return policy_; }
 
