@@ -228,7 +228,7 @@ void ViewOrder::apply_next(Stream& stream, MessageHandler& handler) {
       .payload = {frame.payload, frame.payload_bytes},
       .sequence = turn_.sequence,
       .timestamp_ns = last_timestamp_ns_,
-      .token = mine ? tokens_[frames_applied_ % tokens_.size()] : 0,
+      .token = mine ? tokens_[frames_applied_ & (tokens_.size() - 1)] : 0,
       .sender = stream.rank,
       .mine = mine,
   };
@@ -275,7 +275,7 @@ std::byte* ViewOrder::claim(std::size_t bytes) noexcept {
 }
 
 void ViewOrder::publish(std::uint64_t token) noexcept {
-  tokens_[frames_published_++ % tokens_.size()] = token;
+  tokens_[frames_published_++ & (tokens_.size() - 1)] = token;
   const std::uint64_t head = ring_.head();
   ring_.publish(wall_ns_, static_cast<std::uint32_t>(issued_ - frames_end_),
                 turns_.sequence(issued_, my_stream_));

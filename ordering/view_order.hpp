@@ -174,7 +174,7 @@ class ViewOrder {
   std::uint64_t turns_to_fill_ = 0;  ///< turns of mine that others' frames wait for
   std::uint64_t frames_published_ = 0;
   std::uint64_t frames_applied_ = 0;   ///< of mine
-  std::vector<std::uint64_t> tokens_;  ///< of my frames in flight; as many as fit the ring
+  std::vector<std::uint64_t> tokens_;  ///< of my frames in flight: as many as fit the ring, 2^n
   bool ring_was_full_ = false;
 
   Turn turn_;  ///< the next to deliver
