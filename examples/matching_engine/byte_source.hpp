@@ -45,7 +45,7 @@ class ByteWindow {
   [[nodiscard]] std::uint64_t offset() const noexcept { return end_offset_ - (end_ - start_); }
   [[nodiscard]] const std::string& name() const noexcept { return source_->name(); }
 
-  static constexpr std::size_t kBytes = 1 << 18;
+  static constexpr std::size_t kBytes = 1 << 16;
 
  private:
   Expected<void> refill();
