@@ -50,8 +50,9 @@ class Network {
   /// block.
   virtual bool doorbell_rang(std::uint32_t rank) = 0;
 
-  /// Breaks the link between the two as the medium would break. False: this medium cannot.
-  virtual bool break_link(std::uint32_t rank, std::uint32_t peer) = 0;
+  /// Ends the member: its reactor and its endpoint, which nobody may use any more, are gone. Its
+  /// peers see their links to it go down, for a reason the medium knows.
+  virtual void end_member(std::uint32_t rank) = 0;
 };
 
 /// One implementation. Each registers itself in its own source file:
@@ -117,7 +118,14 @@ class Conformance : public testing::TestWithParam<Implementation> {
     return load_word(endpoint(rank).inbound(sender, copy), offset);
   }
 
+  /// Network::end_member; the endpoint is polled no more.
+  void end_member(std::uint32_t rank) {
+    ended_ |= std::uint64_t{1} << rank;
+    network_->end_member(rank);
+  }
+
   std::unique_ptr<Network> network_;
+  std::uint64_t ended_ = 0;  ///< bit mask of ranks
   std::uint32_t members_ = 0;
 };
 

@@ -25,8 +25,9 @@ class NetworkOfFaults final : public Network {
   bool doorbell_rang(std::uint32_t rank) override {
     return endpoints_[rank]->holds_posts() || inner_->doorbell_rang(rank);
   }
-  bool break_link(std::uint32_t rank, std::uint32_t peer) override {
-    return inner_->break_link(rank, peer);
+  void end_member(std::uint32_t rank) override {
+    endpoints_[rank].reset();
+    inner_->end_member(rank);
   }
 
  private:

@@ -132,8 +132,7 @@ class NetworkOfShm final : public Network {
 
   void pump() override {}
   bool doorbell_rang(std::uint32_t rank) override { return owners_[rank]->bell_rang(); }
-  /// Shared memory does not break; peers die (tests/processes).
-  bool break_link(std::uint32_t /*rank*/, std::uint32_t /*peer*/) override { return false; }
+  void end_member(std::uint32_t rank) override { owners_[rank].reset(); }
 
  private:
   runtime::TscClock clock_;

@@ -40,10 +40,7 @@ class NetworkOfSim final : public Network {
 
   bool doorbell_rang(std::uint32_t rank) override { return network_.is_woken(rank); }
 
-  bool break_link(std::uint32_t rank, std::uint32_t peer) override {
-    network_.fail_link(rank, peer, DownReason::link_failed);
-    return true;
-  }
+  void end_member(std::uint32_t rank) override { network_.crash(rank); }
 
  private:
   Random random_;
