@@ -103,19 +103,25 @@ void ViewOrder::load_rows() noexcept {
 
 void ViewOrder::sweep(Stream& stream) noexcept {
   FrameRef frame;
-  for (;;) {
-    const Read read = stream.reader.read(stream.receive_position, frame);
-    if (read == Read::nothing) [[likely]] {
-      return;
-    }
-    if (read == Read::malformed || !accept_frame(stream, frame)) {
-      reject(stream.rank);
-      return;
-    }
+  Read read = stream.reader.read(stream.receive_position, frame);
+  if (read == Read::nothing) [[likely]] {
+    return;
+  }
+  bool any = false;
+  for (; read == Read::frame; read = stream.reader.read(stream.receive_position, frame)) {
+    if (!accept_frame(stream, frame)) return reject(stream.rank);
+    any |= !frame.pad;
+  }
+  if (read == Read::malformed) reject(stream.rank);
+  if (any && is_sender() && !mutant(Mutant::no_nulls)) {
+    // Turns before the last frame are turns before those in front of it, too.
+    const auto other = static_cast<std::uint32_t>(&stream - streams_.data());
+    turns_to_fill_ =
+        std::max(turns_to_fill_, RoundRobin::turns_before(stream.received - 1, other, my_stream_));
   }
 }
 
-bool ViewOrder::accept_frame(Stream& stream, const FrameRef& frame) noexcept {
+bool ViewOrder::accept_frame(Stream& stream, const FrameRef& frame) const noexcept {
   // A correct sender waits for us: it is less than a lap ahead (and some pads). Without this a
   // hostile one could write as fast as we read, and keep us sweeping.
   if (frame.next_position - stream.deliver_position > 2 * layout_.ring_bytes) return false;
@@ -126,10 +132,6 @@ bool ViewOrder::accept_frame(Stream& stream, const FrameRef& frame) noexcept {
     if (index < stream.received) return false;  // a turn that was already a null
     stream.receive_frames_end = index + 1;
     stream.received = index + 1;
-    if (is_sender() && !mutant(Mutant::no_nulls)) {
-      const auto other = static_cast<std::uint32_t>(&stream - streams_.data());
-      turns_to_fill_ = std::max(turns_to_fill_, RoundRobin::turns_before(index, other, my_stream_));
-    }
   }
   stream.receive_position = frame.next_position;
   return true;
@@ -182,19 +184,24 @@ bool ViewOrder::deliver(MessageHandler& handler) {
   const std::uint64_t stable = stable_sequence();
   if (mutant(Mutant::sequence_by_arrival)) return deliver_by_arrival(stable, handler);
   if (turn_.sequence >= stable) return false;
-  std::uint32_t messages = 0;
-  std::uint32_t turns = 0;
-  while (turn_.sequence < stable && messages < kDeliverBatch && turns < kTurnBatch) {
-    Stream& stream = streams_[turn_.stream];
-    if (!stream.has_next) find_next(stream);
+  // In locals, since `apply` may do anything, so members would be loaded and stored around it. It
+  // may also claim and ask who is slow; both then see the turn this call began with: conservative.
+  Turn turn = turn_;
+  Delivered delivered;
+  for (std::uint32_t turns = 0; turn.sequence < stable && turns < kTurnBatch; ++turns) {
+    Stream& stream = streams_[turn.stream];
+    FrameRef frame;
     // The first undelivered frame is this turn's, or a later one's and this turn is a null.
-    if (stream.has_next && stream.next_index == turn_.index) {
-      apply_next(stream, handler);
-      ++messages;
+    if (find_next(stream, turn.index, frame)) {
+      if (delivered.messages == kDeliverBatch) break;
+      apply_next(stream, frame, turn, delivered, handler);
     }
-    turns_.advance(turn_);
-    ++turns;
+    turns_.advance(turn);
   }
+  turn_ = turn;
+  statistics_.frames_delivered += delivered.messages;
+  statistics_.payload_bytes_delivered += delivered.payload_bytes;
+  delivered_bytes_unpushed_ += delivered.ring_bytes;
   return true;
 }
 
@@ -202,58 +209,59 @@ std::uint64_t ViewOrder::received_position(const Stream& stream) const noexcept 
   return stream.rank == layout_.my_rank ? ring_.head() : stream.receive_position;
 }
 
-void ViewOrder::find_next(Stream& stream) noexcept {
+bool ViewOrder::find_next(Stream& stream, std::uint64_t index, FrameRef& frame) noexcept {
   const std::uint64_t end = received_position(stream);
   while (stream.deliver_position < end) {
-    if (!stream.reader.reread(stream.deliver_position, stream.next)) {
+    if (!stream.reader.reread(stream.deliver_position, frame)) {
       reject(stream.rank);
-      return;
+      return false;
     }
-    stream.next_index = stream.deliver_frames_end + stream.next.nulls_before;
-    if (!stream.next.pad) {
-      if (stream.next_index < turn_.index) return reject(stream.rank);
-      stream.has_next = true;
-      return;
+    const std::uint64_t next_index = stream.deliver_frames_end + frame.nulls_before;
+    if (!frame.pad) [[likely]] {
+      if (next_index < index) reject(stream.rank);
+      return next_index == index;
     }
-    stream.deliver_frames_end = stream.next_index;
-    stream.deliver_position = stream.next.next_position;
+    stream.deliver_frames_end = next_index;
+    stream.deliver_position = frame.next_position;
   }
+  return false;
 }
 
-void ViewOrder::apply_next(Stream& stream, MessageHandler& handler) {
-  const FrameRef& frame = stream.next;
+void ViewOrder::apply_next(Stream& stream, const FrameRef& frame, const Turn& turn,
+                           Delivered& delivered, MessageHandler& handler) {
   const bool mine = stream.rank == layout_.my_rank;
   last_timestamp_ns_ = std::max(last_timestamp_ns_, frame.timestamp_ns);
   const Message message{
       .payload = {frame.payload, frame.payload_bytes},
-      .sequence = turn_.sequence,
+      .sequence = turn.sequence,
       .timestamp_ns = last_timestamp_ns_,
-      .token = mine ? tokens_[frames_applied_ & (tokens_.size() - 1)] : 0,
+      .token = mine ? tokens_[frames_applied_++ & (tokens_.size() - 1)] : 0,
       .sender = stream.rank,
       .mine = mine,
   };
-  frames_applied_ += mine ? 1 : 0;
-  ++statistics_.frames_delivered;
-  statistics_.payload_bytes_delivered += frame.payload_bytes;
-  delivered_bytes_unpushed_ += frame.next_position - stream.deliver_position;
-  handler.apply(message);
-  stream.deliver_frames_end = stream.next_index + 1;
+  ++delivered.messages;
+  delivered.payload_bytes += frame.payload_bytes;
+  delivered.ring_bytes += frame.next_position - stream.deliver_position;
+  stream.deliver_frames_end = turn.index + 1;
   stream.deliver_position = frame.next_position;
-  stream.has_next = false;
+  handler.apply(message);
 }
 
 bool ViewOrder::deliver_by_arrival(std::uint64_t stable, MessageHandler& handler) {
-  bool progress = turn_.sequence < stable;
+  const bool progress = turn_.sequence < stable;
+  Delivered delivered;
   for (std::uint32_t i = 0; i < streams_.size(); ++i) {
-    Stream& stream = streams_[i];
-    for (find_next(stream); stream.has_next; find_next(stream)) {
-      const std::uint64_t sequence = turns_.sequence(stream.next_index, i);
-      if (sequence >= stable) break;
-      turn_.sequence = sequence;
-      apply_next(stream, handler);
+    for (Turn turn{.sequence = i, .index = 0, .stream = i}; turn.sequence < stable;
+         turn.sequence += streams_.size(), ++turn.index) {
+      FrameRef frame;
+      if (find_next(streams_[i], turn.index, frame)) {
+        apply_next(streams_[i], frame, turn, delivered, handler);
+      }
     }
   }
-  turn_ = {.sequence = stable, .index = stable / streams_.size(), .stream = 0};
+  turn_ = {.sequence = stable,
+           .index = stable / streams_.size(),
+           .stream = static_cast<std::uint32_t>(stable % streams_.size())};
   return progress;
 }
 

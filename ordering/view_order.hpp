@@ -120,9 +120,13 @@ class ViewOrder {
     std::uint64_t receive_frames_end = 0;  ///< one past the index of the last frame received
     std::uint64_t deliver_position = 0;
     std::uint64_t deliver_frames_end = 0;
-    bool has_next = false;  ///< `next` is the first undelivered frame, at `next_index`
-    std::uint64_t next_index = 0;
-    FrameRef next;
+  };
+
+  /// What one call of `deliver` handed over.
+  struct Delivered {
+    std::uint32_t messages = 0;
+    std::uint64_t payload_bytes = 0;
+    std::uint64_t ring_bytes = 0;
   };
 
   /// Another member: what of mine it has been sent, and its row.
@@ -141,9 +145,11 @@ class ViewOrder {
 
   void load_rows() noexcept;
   void sweep(Stream& stream) noexcept;
-  bool accept_frame(Stream& stream, const FrameRef& frame) noexcept;
-  void find_next(Stream& stream) noexcept;
-  void apply_next(Stream& stream, MessageHandler& handler);
+  bool accept_frame(Stream& stream, const FrameRef& frame) const noexcept;
+  /// The first undelivered frame, if it is the one of turn `index`.
+  bool find_next(Stream& stream, std::uint64_t index, FrameRef& frame) noexcept;
+  void apply_next(Stream& stream, const FrameRef& frame, const Turn& turn, Delivered& delivered,
+                  MessageHandler& handler);
   bool deliver_by_arrival(std::uint64_t stable, MessageHandler& handler);
   [[nodiscard]] std::uint64_t received_position(const Stream& stream) const noexcept;
   [[nodiscard]] std::uint64_t received_sequence() const noexcept;
