@@ -58,14 +58,12 @@ class RingReader {
   /// Reads a frame again that `read` has accepted before. The writer may be hostile and have
   /// changed it, so its bounds are checked again; false when they are wrong.
   [[nodiscard]] bool reread(std::uint64_t position, FrameRef& frame) const noexcept {
-    FrameHeader header;
-    std::memcpy(&header, memory_ + (position & (size_ - 1)), sizeof header);
-    return locate(position, header, frame);
+    return locate(position, frame);
   }
 
  private:
   Read read_marked(std::uint64_t position, std::uint64_t marker, FrameRef& frame) const noexcept;
-  bool locate(std::uint64_t position, const FrameHeader& header, FrameRef& frame) const noexcept;
+  bool locate(std::uint64_t position, FrameRef& frame) const noexcept;
 
   const std::byte* memory_ = nullptr;
   std::uint64_t size_ = 0;
@@ -73,34 +71,38 @@ class RingReader {
   Trust trust_ = Trust::checksum;
 };
 
-inline bool RingReader::locate(std::uint64_t position, const FrameHeader& header,
-                               FrameRef& frame) const noexcept {
+inline bool RingReader::locate(std::uint64_t position, FrameRef& frame) const noexcept {
   const std::uint64_t offset = position & (size_ - 1);
-  const std::uint64_t length = header.length & ~kPadFlag;
-  if (frame_bytes(length) > size_ - offset) return false;
-  frame.payload = memory_ + offset + sizeof(FrameHeader);
-  frame.next_position = position + frame_bytes(length);
-  frame.timestamp_ns = header.timestamp_ns;
-  frame.payload_bytes = static_cast<std::uint32_t>(length);
-  frame.nulls_before = header.nulls_before;
-  frame.pad = (header.length & kPadFlag) != 0;
-  return true;
+  const std::byte* start = memory_ + offset;
+  // Each word is loaded once: a hostile writer may change it meanwhile.
+  std::uint32_t length = 0;
+  std::memcpy(&length, start + offsetof(FrameHeader, length), sizeof length);
+  std::memcpy(&frame.nulls_before, start + offsetof(FrameHeader, nulls_before),
+              sizeof(std::uint32_t));
+  std::memcpy(&frame.timestamp_ns, start + offsetof(FrameHeader, timestamp_ns),
+              sizeof(std::uint64_t));
+  frame.pad = (length & kPadFlag) != 0;
+  frame.payload_bytes = length & ~kPadFlag;
+  const std::uint64_t bytes = frame_bytes(frame.payload_bytes);
+  frame.payload = start + sizeof(FrameHeader);
+  frame.next_position = position + bytes;
+  return bytes <= size_ - offset;
 }
 
 inline Read RingReader::read_marked(std::uint64_t position, std::uint64_t marker,
                                     FrameRef& frame) const noexcept {
   const Read incomplete = trust_ == Trust::marker_last ? Read::malformed : Read::nothing;
-  const std::byte* start = memory_ + (position & (size_ - 1));
-  FrameHeader header;
-  std::memcpy(&header, start, sizeof header);
-  header.marker = marker;
-  if (!locate(position, header, frame)) return incomplete;
+  if (!locate(position, frame)) return incomplete;
   if (!frame.pad && frame.payload_bytes > max_payload_bytes(size_)) return incomplete;
   if (mutant(Mutant::no_tail_check) && trust_ == Trust::tail_last) return Read::frame;
   if (mutant(Mutant::no_checksum) && trust_ == Trust::checksum) return Read::frame;
-  const std::uint64_t checksum =
-      trust_ == Trust::checksum ? frame_checksum(header, frame.payload) : 0;
-  const std::byte* tail = start + frame_bytes(frame.payload_bytes) - kTailBytes;
+  std::uint64_t checksum = 0;
+  if (trust_ == Trust::checksum) {
+    const FrameHeader header{marker, frame.timestamp_ns,
+                             frame.payload_bytes | (frame.pad ? kPadFlag : 0), frame.nulls_before};
+    checksum = frame_checksum(header, frame.payload);
+  }
+  const std::byte* tail = memory_ + ((frame.next_position - kTailBytes) & (size_ - 1));
   const auto& tail_place = *reinterpret_cast<const std::uint64_t*>(tail);
   if (runtime::load_acquire(tail_place) != tail_word(marker, checksum)) return incomplete;
   return Read::frame;

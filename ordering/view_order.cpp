@@ -188,7 +188,8 @@ bool ViewOrder::deliver(MessageHandler& handler) {
   // may also claim and ask who is slow; both then see the turn this call began with: conservative.
   Turn turn = turn_;
   Delivered delivered;
-  for (std::uint32_t turns = 0; turn.sequence < stable && turns < kTurnBatch; ++turns) {
+  const std::uint64_t end = std::min(stable, turn.sequence + kTurnBatch);
+  while (turn.sequence < end) {
     Stream& stream = streams_[turn.stream];
     FrameRef frame;
     // The first undelivered frame is this turn's, or a later one's and this turn is a null.
