@@ -22,7 +22,7 @@
 // trusted: malloc and the mutex are replaced in this program, and a seccomp filter traps every
 // system call of the measured stretch.
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef LOCKSTEP_SANITIZED
 
 namespace {
 std::atomic<std::uint64_t> allocations{0};
