@@ -9,6 +9,7 @@
 #include "runtime/assert.hpp"
 #include "runtime/config_text.hpp"
 #include "runtime/entropy.hpp"
+#include "runtime/topology.hpp"
 
 namespace lockstep::membership {
 namespace {
@@ -108,6 +109,7 @@ Expected<void> FixedView::connect() {
   if (!transport) return std::unexpected(transport.error());
   transport_ = std::move(*transport);
   for (const std::string& notice : transport_->notices()) reactor_.note(notice);
+  bind_memory();
 
   if (auto settled = settle_idle_policy(introductions); !settled) return settled;
   const runtime::TscClock& clock = reactor_.clock();
@@ -117,6 +119,18 @@ Expected<void> FixedView::connect() {
                                        .silence_timeout_ns = config_.silence_timeout_ns},
                        .wall_offset_ns = clock.wall_ns() - clock.now_ns()});
   return {};
+}
+
+void FixedView::bind_memory() {
+  // What this thread reads and posts from lies best on the node of its CPU.
+  const std::int32_t core = reactor_.config().core;
+  reactor_.note(runtime::bind_memory(transport_->source(), core));
+  for (std::uint32_t rank = 0; rank < view_.members.size(); ++rank) {
+    if (rank == view_.my_rank) continue;
+    for (std::uint32_t copy = 0; copy < transports::kRegionCopies; ++copy) {
+      reactor_.note(runtime::bind_memory(transport_->inbound(rank, copy), core));
+    }
+  }
 }
 
 Expected<void> FixedView::settle_idle_policy(const std::vector<Introduction>& introductions) {

@@ -56,6 +56,7 @@ class FixedView final : public Control {
  private:
   FixedView(runtime::Reactor& reactor, const GroupConfig& config, StateMachine& state_machine);
   Expected<void> connect();
+  void bind_memory();
   Expected<void> settle_idle_policy(const std::vector<Introduction>& introductions);
   [[nodiscard]] ordering::ViewLayout layout_of(
       const std::vector<Introduction>& introductions) const;
