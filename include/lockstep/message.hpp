@@ -13,8 +13,9 @@ struct Message {
   std::span<const std::byte> payload;
   /// Place in the total order. Strictly increasing, not dense: turns of silent senders are skipped.
   std::uint64_t sequence = 0;
-  /// The sender's wall clock (ns since 1970) at publish, made non-decreasing in the order. The
-  /// only clock `apply` may use: it is the same on every member.
+  /// The sender's wall clock (ns since 1970) as its loop last read it before publish (a spinning
+  /// reactor reads it in every eighth empty turn), made non-decreasing in the order. The only
+  /// clock `apply` may use: it is the same on every member.
   std::uint64_t timestamp_ns = 0;
   /// What the sender gave to Slot::publish if `mine`, else 0. Finds the client that waits.
   std::uint64_t token = 0;
