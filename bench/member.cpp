@@ -20,12 +20,13 @@ ReactorConfig reactor_config(const Plan& plan, std::uint32_t rank) {
 void Consumer::apply(const Message& message) {
   digest_.add(message.sequence, message.sender, sum(message.payload));
   ++applied_;
-  const std::uint64_t k = by_sender_[message.sender]++;
   if (message.mine) {
     ++own_applied_;
     if (own_latency_ != nullptr) own_latency_->record(clock_.now_ns() - message.token);
   }
-  if (stamps_ && stamps_->chosen(k)) stamps_->applied(rank_, message.sender, k, clock_.now_ns());
+  if (!stamps_) return;
+  const std::uint64_t k = by_sender_[message.sender]++;
+  if (stamps_->chosen(k)) stamps_->applied(rank_, message.sender, k, clock_.now_ns());
 }
 
 void Consumer::member_lost(const MemberLost& lost) {
@@ -35,6 +36,7 @@ void Consumer::member_lost(const MemberLost& lost) {
 Member::Member(Session& session, std::uint32_t rank)
     : session_(session),
       rank_(rank),
+      payload_bytes_(session.plan.options.payload_bytes),
       reactor_(reactor_config(session.plan, rank)),
       consumer_(session.clock, session.plan.options.members) {}
 
@@ -82,20 +84,11 @@ void Member::stamp(Stamps stamps) noexcept {
   consumer_.stamp(stamps, rank_);
 }
 
-Expected<bool> Member::publish(std::uint64_t due_ns) {
-  auto slot = group_->claim(session_.plan.options.payload_bytes);
-  if (!slot) {
-    if (slot.error().outcome == Outcome::would_block) return false;
-    if (!consumer_.lost().empty()) return fail(ErrorCode::member_lost, consumer_.lost());
-    return fail(ErrorCode::member_lost,
-                fmt::format("a claim of {} bytes was refused: {}",
-                            session_.plan.options.payload_bytes, to_string(slot.error().outcome)));
-  }
-  fill(slot->payload(), published_ + (std::uint64_t{rank_} << 56));
-  if (stamps_published_) stamps_->published(rank_, published_, due_ns);
-  ++published_;
-  slot->publish(due_ns);
-  return true;
+Expected<bool> Member::refused(Outcome outcome) {
+  if (outcome == Outcome::would_block) return false;
+  if (!consumer_.lost().empty()) return fail(ErrorCode::member_lost, consumer_.lost());
+  return fail(ErrorCode::member_lost, fmt::format("a claim of {} bytes was refused: {}",
+                                                  payload_bytes_, to_string(outcome)));
 }
 
 Expected<void> Member::finish() {

@@ -82,7 +82,17 @@ class Member {
 
   /// Publishes one message of the plan's size, due at `due_ns`. False: the ring is full, run the
   /// loop. Errors: whatever else the claim was refused for.
-  Expected<bool> publish(std::uint64_t due_ns);
+  Expected<bool> publish(std::uint64_t due_ns) {
+    auto slot = group_->claim(payload_bytes_);
+    if (!slot) [[unlikely]] {
+      return refused(slot.error().outcome);
+    }
+    fill(slot->payload(), published_ + (std::uint64_t{rank_} << 56));
+    if (stamps_published_) stamps_->published(rank_, published_, due_ns);
+    ++published_;
+    slot->publish(due_ns);
+    return true;
+  }
   [[nodiscard]] std::uint64_t published() const noexcept { return published_; }
   void stamp(Stamps stamps) noexcept;
   /// Publish times are noted from now on, or no longer.
@@ -98,11 +108,13 @@ class Member {
  private:
   Member(Session& session, std::uint32_t rank);
   void record_notices();
+  Expected<bool> refused(Outcome outcome);
 
   static constexpr std::uint32_t kTurnsPerCheck = 256;
 
   Session& session_;
   std::uint32_t rank_;
+  std::uint64_t payload_bytes_;
   Reactor reactor_;
   Consumer consumer_;
   std::optional<Group> group_;

@@ -164,6 +164,8 @@ ordering::ViewLayout FixedView::layout_of(const std::vector<Introduction>& intro
 
 void FixedView::install() {
   make_counters();
+  const ordering::ViewOrder& order = cycle_->order();
+  if (order.is_sender()) claim_limit_ = order.max_payload_bytes() + 1;
   reactor_.attach(*cycle_);
   state_machine_.view_installed(view_);
 }
@@ -178,21 +180,14 @@ FixedView::~FixedView() {
 
 // ---- publishing --------------------------------------------------------------------------------
 
-std::expected<std::span<std::byte>, Refusal> FixedView::claim(std::size_t bytes) noexcept {
-  ordering::ViewOrder& order = cycle_->order();
-  if (!view_.primary) return std::unexpected(Refusal{.outcome = Outcome::not_member});
-  if (!order.is_sender()) return std::unexpected(Refusal{.outcome = Outcome::not_sender});
-  if (bytes > order.max_payload_bytes()) {
-    return std::unexpected(Refusal{.outcome = Outcome::too_large});
-  }
-  ++claim_number_;
-  std::byte* payload = order.claim(bytes);
-  if (payload != nullptr) [[likely]] {
-    return std::span(payload, bytes);
-  }
+Refusal FixedView::refuse(std::size_t bytes) noexcept {
+  const ordering::ViewOrder& order = cycle_->order();
+  if (!view_.primary) return {.outcome = Outcome::not_member};
+  if (!order.is_sender()) return {.outcome = Outcome::not_sender};
+  if (bytes >= claim_limit_) return {.outcome = Outcome::too_large};
   const std::uint32_t slowest = order.slowest_rank();
   stalls_by_rank_[slowest].add();
-  return std::unexpected(Refusal{.outcome = Outcome::would_block, .slowest_rank = slowest});
+  return {.outcome = Outcome::would_block, .slowest_rank = slowest};
 }
 
 void FixedView::publish(std::uint64_t claim, std::uint64_t token) noexcept {
@@ -241,10 +236,11 @@ bool FixedView::drain_mailbox() noexcept {
   runtime::Mailbox::View waiting;
   std::uint32_t published = 0;
   while (published < kMailboxBatch && mailbox_->front(waiting)) {
-    const auto room = claim(waiting.payload.size());
-    if (!room) return published > 0;  // stays in the mailbox: its bound is the back-pressure
+    Refusal refusal;
+    std::byte* const room = claim(waiting.payload.size(), refusal);
+    if (room == nullptr) return published > 0;  // stays there: the mailbox's bound is the limit
     if (!waiting.payload.empty()) {
-      std::memcpy(room->data(), waiting.payload.data(), waiting.payload.size());
+      std::memcpy(room, waiting.payload.data(), waiting.payload.size());
     }
     publish(claim_number_, waiting.token);
     mailbox_->pop_front();
@@ -264,6 +260,7 @@ void FixedView::member_silent(std::uint32_t rank) noexcept {
 
 void FixedView::lose(std::uint32_t rank, std::string reason) noexcept {
   view_.primary = false;
+  claim_limit_ = 0;
   open_.store(false, std::memory_order_relaxed);
   state_machine_.member_lost(
       {.rank = rank, .name = view_.members[rank], .reason = std::move(reason)});
@@ -282,7 +279,7 @@ void FixedView::make_counters() {
 }
 
 void FixedView::publish_counters(std::uint64_t now_ns) noexcept {
-  const ordering::OrderStatistics& statistics = cycle_->order().statistics();
+  const ordering::OrderStatistics statistics = cycle_->order().statistics();
   for (std::size_t i = 0; i < counters_.size(); ++i) {
     counters_[i].set(statistics.*kCounters[i].word);
   }

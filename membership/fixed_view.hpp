@@ -36,8 +36,18 @@ class FixedView final : public Control {
   FixedView(const FixedView&) = delete;
   FixedView& operator=(const FixedView&) = delete;
 
-  /// See Group::claim; on success the payload's place and the number of the claim.
-  std::expected<std::span<std::byte>, Refusal> claim(std::size_t bytes) noexcept;
+  /// See Group::claim: the payload's place, or null and why. Counts claims.
+  std::byte* claim(std::size_t bytes, Refusal& refusal) noexcept {
+    ++claim_number_;
+    if (bytes < claim_limit_) [[likely]] {
+      std::byte* const payload = cycle_->order().claim(bytes);
+      if (payload != nullptr) [[likely]] {
+        return payload;
+      }
+    }
+    refusal = refuse(bytes);
+    return nullptr;
+  }
   [[nodiscard]] std::uint64_t claim_number() const noexcept { return claim_number_; }
   void publish(std::uint64_t claim, std::uint64_t token) noexcept;
 
@@ -64,6 +74,7 @@ class FixedView final : public Control {
   void make_counters();
   void publish_counters(std::uint64_t now_ns) noexcept;
   bool drain_mailbox() noexcept;
+  Refusal refuse(std::size_t bytes) noexcept;
   void lose(std::uint32_t rank, std::string reason) noexcept;
 
   runtime::Reactor& reactor_;
@@ -75,6 +86,7 @@ class FixedView final : public Control {
   std::unique_ptr<runtime::Mailbox> mailbox_;
   std::atomic<bool> open_{true};  ///< read by posting threads
   std::uint64_t claim_number_ = 0;
+  std::size_t claim_limit_ = 0;  ///< claims must be smaller; 0 unless this member may send now
 
   std::vector<runtime::Counter> counters_;
   std::vector<runtime::Counter> stalls_by_rank_;

@@ -34,9 +34,10 @@ Group::~Group() = default;
 Group::Group(Group&&) noexcept = default;
 
 std::expected<Slot, Refusal> Group::claim(std::size_t bytes) noexcept {
-  const auto room = view_->claim(bytes);
-  if (!room) return std::unexpected(room.error());
-  return Slot(view_.get(), *room, view_->claim_number());
+  Refusal refusal;
+  std::byte* const room = view_->claim(bytes, refusal);
+  if (room == nullptr) return std::unexpected(refusal);
+  return Slot(view_.get(), {room, bytes}, view_->claim_number());
 }
 
 std::expected<void, Refusal> Group::post(std::span<const std::byte> payload,

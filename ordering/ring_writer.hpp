@@ -22,10 +22,11 @@ class RingWriter {
   RingWriter(std::span<std::byte> memory, std::uint64_t nonce, bool checksummed) noexcept;
 
   /// Room for a payload of `bytes` (at most max_payload_bytes), or null when the ring is full.
-  /// A later claim replaces an unpublished one.
+  /// A later claim replaces an unpublished one. Pads up to the ring's end if the frame does not
+  /// fit before it.
   std::byte* claim(std::size_t bytes) noexcept;
 
-  /// Completes the claimed frame, which then has `sequence` in the order. Pads come first.
+  /// Completes the claimed frame, which then has `sequence` in the order.
   void publish(std::uint64_t timestamp_ns, std::uint32_t nulls_before,
                std::uint64_t sequence) noexcept;
 
@@ -45,8 +46,10 @@ class RingWriter {
   [[nodiscard]] std::uint64_t end_sequence() const noexcept { return end_sequence_; }
 
  private:
-  void write_frame(std::uint64_t position, std::uint32_t length, std::size_t bytes,
-                   std::uint64_t timestamp_ns, std::uint32_t nulls_before) noexcept;
+  bool make_room(std::size_t frame) noexcept;
+  void write_frame(std::uint32_t length, std::size_t bytes, std::uint64_t timestamp_ns,
+                   std::uint32_t nulls_before) noexcept;
+  void add_checksum(std::byte* frame, std::byte* tail) const noexcept;
   void note_checkpoint() noexcept;
 
   // Reclaiming by checkpoints, one per 1/32 of the ring, costs nothing per frame: each says that
@@ -63,8 +66,9 @@ class RingWriter {
   std::uint64_t nonce_;
   std::uint64_t head_ = 0;
   std::uint64_t tail_ = 0;
+  std::uint64_t room_end_ = 0;    ///< [head, room_end) is known to be free and in one piece
+  std::uint64_t frames_end_ = 0;  ///< where the last frame ends; pads may follow it
   std::uint64_t end_sequence_ = 0;
-  std::uint64_t claimed_position_ = 0;
   std::size_t claimed_payload_ = 0;
   std::uint64_t next_checkpoint_;
   std::uint64_t checkpoint_head_ = 0;

@@ -66,7 +66,10 @@ ViewOrder::ViewOrder(transports::Transport& transport, const ViewLayout& layout)
     stream.rank = rank;
     streams_.push_back(stream);
   }
-  if (is_sender()) tokens_.resize(layout.ring_bytes / kFrameAlignment);
+  if (!is_sender()) return;
+  tokens_.resize(layout.ring_bytes / kFrameAlignment);
+  token_mask_ = tokens_.size() - 1;
+  claim_limit_ = max_payload_bytes() + 1;
 }
 
 // ---- receive -----------------------------------------------------------------------------------
@@ -102,42 +105,54 @@ void ViewOrder::load_rows() noexcept {
 }
 
 void ViewOrder::sweep(Stream& stream) noexcept {
+  stream.reader.with_trust([&](auto trust) { sweep_trusting<trust>(stream); });
+}
+
+template <Trust kTrust>
+void ViewOrder::sweep_trusting(Stream& stream) noexcept {
   FrameRef frame;
-  Read read = stream.reader.read(stream.receive_position, frame);
+  Read read = stream.reader.read<kTrust>(stream.receive.position, frame);
   if (read == Read::nothing) [[likely]] {
     return;
   }
+  // In locals: each look at a peer's memory would have members loaded again.
+  const RingReader reader = stream.reader;
+  Cursor cursor = stream.receive;
+  std::uint64_t received = stream.received;
+  // A correct sender waits for us: it is less than a lap ahead (and some pads). Without this a
+  // hostile one could write as fast as we read, and keep us sweeping.
+  const std::uint64_t farthest = stream.deliver.position + 2 * layout_.ring_bytes;
   bool any = false;
-  for (; read == Read::frame; read = stream.reader.read(stream.receive_position, frame)) {
-    if (!accept_frame(stream, frame)) return reject(stream.rank);
-    any |= !frame.pad;
+  for (; read == Read::frame; read = reader.read<kTrust>(cursor.position, frame)) {
+    const std::uint64_t index = cursor.frames_end + frame.nulls_before;
+    if (frame.next_position > farthest) [[unlikely]] {
+      read = Read::malformed;
+      break;
+    }
+    cursor.position = frame.next_position;
+    cursor.frames_end = index;
+    if (frame.pad()) [[unlikely]] {
+      continue;
+    }
+    if (index < received) [[unlikely]] {  // a turn that was already a null
+      read = Read::malformed;
+      break;
+    }
+    cursor.frames_end = received = index + 1;
+    any = true;
   }
+  stream.receive = cursor;
+  stream.received = received;
   if (read == Read::malformed) reject(stream.rank);
   if (any && is_sender() && !mutant(Mutant::no_nulls)) {
     // Turns before the last frame are turns before those in front of it, too.
     const auto other = static_cast<std::uint32_t>(&stream - streams_.data());
     turns_to_fill_ =
-        std::max(turns_to_fill_, RoundRobin::turns_before(stream.received - 1, other, my_stream_));
+        std::max(turns_to_fill_, RoundRobin::turns_before(received - 1, other, my_stream_));
   }
 }
 
-bool ViewOrder::accept_frame(Stream& stream, const FrameRef& frame) const noexcept {
-  // A correct sender waits for us: it is less than a lap ahead (and some pads). Without this a
-  // hostile one could write as fast as we read, and keep us sweeping.
-  if (frame.next_position - stream.deliver_position > 2 * layout_.ring_bytes) return false;
-  const std::uint64_t index = stream.receive_frames_end + frame.nulls_before;
-  if (frame.pad) {
-    stream.receive_frames_end = index;
-  } else {
-    if (index < stream.received) return false;  // a turn that was already a null
-    stream.receive_frames_end = index + 1;
-    stream.received = index + 1;
-  }
-  stream.receive_position = frame.next_position;
-  return true;
-}
-
-void ViewOrder::reject(std::uint32_t rank) noexcept {
+[[gnu::cold, gnu::noinline]] void ViewOrder::reject(std::uint32_t rank) noexcept {
   // Counted once per offender: a malformed frame stays where it is and would be seen every turn.
   if (offender_ == rank) return;
   ++statistics_.frames_rejected;
@@ -184,6 +199,7 @@ bool ViewOrder::deliver(MessageHandler& handler) {
   const std::uint64_t stable = stable_sequence();
   if (mutant(Mutant::sequence_by_arrival)) return deliver_by_arrival(stable, handler);
   if (turn_.sequence >= stable) return false;
+  if (is_sender()) streams_[my_stream_].receive.position = ring_.head();
   // In locals, since `apply` may do anything, so members would be loaded and stored around it. It
   // may also claim and ask who is slow; both then see the turn this call began with: conservative.
   Turn turn = turn_;
@@ -192,8 +208,11 @@ bool ViewOrder::deliver(MessageHandler& handler) {
   while (turn.sequence < end) {
     Stream& stream = streams_[turn.stream];
     FrameRef frame;
-    // The first undelivered frame is this turn's, or a later one's and this turn is a null.
-    if (find_next(stream, turn.index, frame)) {
+    const Next next = find_next(stream, turn.index, frame);
+    if (next == Next::again) [[unlikely]] {
+      continue;
+    }
+    if (next == Next::frame) {
       if (delivered.messages == kDeliverBatch) break;
       apply_next(stream, frame, turn, delivered, handler);
     }
@@ -206,26 +225,22 @@ bool ViewOrder::deliver(MessageHandler& handler) {
   return true;
 }
 
-std::uint64_t ViewOrder::received_position(const Stream& stream) const noexcept {
-  return stream.rank == layout_.my_rank ? ring_.head() : stream.receive_position;
-}
-
-bool ViewOrder::find_next(Stream& stream, std::uint64_t index, FrameRef& frame) noexcept {
-  const std::uint64_t end = received_position(stream);
-  while (stream.deliver_position < end) {
-    if (!stream.reader.reread(stream.deliver_position, frame)) {
-      reject(stream.rank);
-      return false;
-    }
-    const std::uint64_t next_index = stream.deliver_frames_end + frame.nulls_before;
-    if (!frame.pad) [[likely]] {
-      if (next_index < index) reject(stream.rank);
-      return next_index == index;
-    }
-    stream.deliver_frames_end = next_index;
-    stream.deliver_position = frame.next_position;
+ViewOrder::Next ViewOrder::find_next(Stream& stream, std::uint64_t index,
+                                     FrameRef& frame) noexcept {
+  if (stream.deliver.position >= stream.receive.position) return Next::null;
+  if (!stream.reader.reread(stream.deliver.position, frame)) [[unlikely]] {
+    reject(stream.rank);
+    return Next::null;
   }
-  return false;
+  const std::uint64_t next_index = stream.deliver.frames_end + frame.nulls_before;
+  if (frame.pad()) [[unlikely]] {
+    stream.deliver = {.position = frame.next_position, .frames_end = next_index};
+    return Next::again;
+  }
+  if (next_index < index) [[unlikely]] {
+    reject(stream.rank);
+  }
+  return next_index == index ? Next::frame : Next::null;
 }
 
 void ViewOrder::apply_next(Stream& stream, const FrameRef& frame, const Turn& turn,
@@ -233,29 +248,31 @@ void ViewOrder::apply_next(Stream& stream, const FrameRef& frame, const Turn& tu
   const bool mine = stream.rank == layout_.my_rank;
   last_timestamp_ns_ = std::max(last_timestamp_ns_, frame.timestamp_ns);
   const Message message{
-      .payload = {frame.payload, frame.payload_bytes},
+      .payload = {frame.payload, frame.length},
       .sequence = turn.sequence,
       .timestamp_ns = last_timestamp_ns_,
-      .token = mine ? tokens_[frames_applied_++ & (tokens_.size() - 1)] : 0,
+      .token = mine ? tokens_[frames_applied_++ & token_mask_] : 0,
       .sender = stream.rank,
       .mine = mine,
   };
   ++delivered.messages;
-  delivered.payload_bytes += frame.payload_bytes;
-  delivered.ring_bytes += frame.next_position - stream.deliver_position;
-  stream.deliver_frames_end = turn.index + 1;
-  stream.deliver_position = frame.next_position;
+  delivered.payload_bytes += frame.length;
+  delivered.ring_bytes += frame.next_position - stream.deliver.position;
+  stream.deliver = {.position = frame.next_position, .frames_end = turn.index + 1};
   handler.apply(message);
 }
 
 bool ViewOrder::deliver_by_arrival(std::uint64_t stable, MessageHandler& handler) {
   const bool progress = turn_.sequence < stable;
+  if (is_sender()) streams_[my_stream_].receive.position = ring_.head();
   Delivered delivered;
   for (std::uint32_t i = 0; i < streams_.size(); ++i) {
     for (Turn turn{.sequence = i, .index = 0, .stream = i}; turn.sequence < stable;
          turn.sequence += streams_.size(), ++turn.index) {
       FrameRef frame;
-      if (find_next(streams_[i], turn.index, frame)) {
+      Next next = find_next(streams_[i], turn.index, frame);
+      while (next == Next::again) next = find_next(streams_[i], turn.index, frame);
+      if (next == Next::frame) {
         apply_next(streams_[i], frame, turn, delivered, handler);
       }
     }
@@ -269,28 +286,39 @@ bool ViewOrder::deliver_by_arrival(std::uint64_t stable, MessageHandler& handler
 // ---- publish -----------------------------------------------------------------------------------
 
 std::byte* ViewOrder::claim(std::size_t bytes) noexcept {
-  LOCKSTEP_ASSERT(is_sender());
-  LOCKSTEP_ASSERT(bytes <= max_payload_bytes());
-  while (issued_ - frames_end_ > kMaxNullRun) [[unlikely]] {
-    if (!ring_.pass_over_nulls()) break;
-    frames_end_ += kMaxNullRun;
-  }
-  std::byte* payload = nullptr;
-  if (issued_ - frames_end_ <= kMaxNullRun) payload = ring_.claim(bytes);
-  if (payload == nullptr && reclaim()) payload = ring_.claim(bytes);
+  LOCKSTEP_ASSERT(bytes < claim_limit_);
+  std::byte* const payload = try_claim(bytes);
+  return payload != nullptr ? payload : claim_reclaimed(bytes);
+}
+
+[[gnu::noinline]] std::byte* ViewOrder::claim_reclaimed(std::size_t bytes) noexcept {
+  std::byte* const payload = reclaim() ? try_claim(bytes) : nullptr;
   ring_was_full_ = payload == nullptr;
-  if (payload == nullptr) ++statistics_.stalls_ring_full;
+  if (ring_was_full_) ++statistics_.stalls_ring_full;
   return payload;
 }
 
+std::byte* ViewOrder::try_claim(std::size_t bytes) noexcept {
+  while (issued_ - frames_end_ > kMaxNullRun) [[unlikely]] {
+    if (!ring_.pass_over_nulls()) return nullptr;
+    frames_end_ += kMaxNullRun;
+  }
+  return ring_.claim(bytes);
+}
+
 void ViewOrder::publish(std::uint64_t token) noexcept {
-  tokens_[frames_published_++ & (tokens_.size() - 1)] = token;
-  const std::uint64_t head = ring_.head();
-  ring_.publish(wall_ns_, static_cast<std::uint32_t>(issued_ - frames_end_),
-                turns_.sequence(issued_, my_stream_));
-  frames_end_ = ++issued_;
-  ++statistics_.frames_sent;
-  statistics_.ring_bytes_sent += ring_.head() - head;
+  tokens_[frames_published_++ & token_mask_] = token;
+  const std::uint64_t index = issued_++;
+  const auto nulls_before = static_cast<std::uint32_t>(index - frames_end_);
+  frames_end_ = issued_;
+  ring_.publish(wall_ns_, nulls_before, turns_.sequence(index, my_stream_));
+}
+
+OrderStatistics ViewOrder::statistics() const noexcept {
+  OrderStatistics all = statistics_;
+  all.frames_sent = frames_published_;
+  all.ring_bytes_sent = ring_.head();
+  return all;
 }
 
 bool ViewOrder::reclaim() noexcept {
@@ -426,7 +454,7 @@ bool ViewOrder::anything_new() noexcept {
   for (const Stream& stream : streams_) {
     if (stream.peer == kNobody) continue;
     if (peers_[stream.peer].issued > stream.received) return true;
-    if (stream.reader.read(stream.receive_position, frame) != Read::nothing) return true;
+    if (stream.reader.read(stream.receive.position, frame) != Read::nothing) return true;
   }
   for (const Peer& peer : peers_) {
     const bool unposted = peer.posted_position != ring_.head() || peer.row_version != row_version_;

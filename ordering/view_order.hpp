@@ -97,7 +97,7 @@ class ViewOrder {
   [[nodiscard]] bool drained() const noexcept;
   [[nodiscard]] std::uint64_t delivered_sequence() const noexcept { return turn_.sequence; }
   [[nodiscard]] std::uint64_t beat_of(std::uint32_t rank) const noexcept;
-  [[nodiscard]] const OrderStatistics& statistics() const noexcept { return statistics_; }
+  [[nodiscard]] OrderStatistics statistics() const noexcept;
 
   /// Messages handed over in one call of `deliver`, so that acknowledgements keep flowing while
   /// the application works through a backlog; and turns passed, so that no row can hold us.
@@ -110,16 +110,21 @@ class ViewOrder {
   static constexpr std::uint32_t kNoStream = ~std::uint32_t{0};
   static constexpr std::uint32_t kNobody = ~std::uint32_t{0};
 
+  /// A place between two frames of a ring.
+  struct Cursor {
+    std::uint64_t position = 0;    ///< where the next frame stands or will appear
+    std::uint64_t frames_end = 0;  ///< one past the index of the frame before it
+  };
+
   /// One sender's frames on their way through: received up to one place, delivered up to another.
-  struct Stream {
+  /// A power of two in size: the turn's stream is found without a multiplication.
+  struct alignas(128) Stream {
     RingReader reader;
     std::uint32_t peer = kNobody;  ///< which of peers_; nobody: never swept (my own, offenders')
     std::uint32_t rank = 0;
-    std::uint64_t received = 0;            ///< turns held without a gap, nulls included
-    std::uint64_t receive_position = 0;    ///< where the next frame will appear
-    std::uint64_t receive_frames_end = 0;  ///< one past the index of the last frame received
-    std::uint64_t deliver_position = 0;
-    std::uint64_t deliver_frames_end = 0;
+    std::uint64_t received = 0;  ///< turns held without a gap, nulls included
+    Cursor receive;              ///< of my own: brought up to what I published before delivery
+    Cursor deliver;
   };
 
   /// What one call of `deliver` handed over.
@@ -145,13 +150,15 @@ class ViewOrder {
 
   void load_rows() noexcept;
   void sweep(Stream& stream) noexcept;
-  bool accept_frame(Stream& stream, const FrameRef& frame) const noexcept;
-  /// The first undelivered frame, if it is the one of turn `index`.
-  bool find_next(Stream& stream, std::uint64_t index, FrameRef& frame) noexcept;
+  template <Trust kTrust>
+  void sweep_trusting(Stream& stream) noexcept;
+  /// Looks at the first undelivered frame: it is the one of turn `index`, or a later turn's and
+  /// this turn is a null. Steps over at most one pad.
+  enum class Next : std::uint8_t { frame, null, again };
+  Next find_next(Stream& stream, std::uint64_t index, FrameRef& frame) noexcept;
   void apply_next(Stream& stream, const FrameRef& frame, const Turn& turn, Delivered& delivered,
                   MessageHandler& handler);
   bool deliver_by_arrival(std::uint64_t stable, MessageHandler& handler);
-  [[nodiscard]] std::uint64_t received_position(const Stream& stream) const noexcept;
   [[nodiscard]] std::uint64_t received_sequence() const noexcept;
   [[nodiscard]] std::uint64_t stable_sequence() const noexcept;
   [[nodiscard]] std::uint64_t delivered_by_all() const noexcept;
@@ -161,6 +168,8 @@ class ViewOrder {
   bool push_frames(Peer& peer) noexcept;
   bool push_row(Peer& peer) noexcept;
   bool push_all(bool ring_doorbells) noexcept;
+  std::byte* try_claim(std::size_t bytes) noexcept;
+  std::byte* claim_reclaimed(std::size_t bytes) noexcept;
   bool reclaim() noexcept;
   /// Posts whose bytes the medium still needs. No doorbell tells of their completion, so a sender
   /// that waits for room must not sleep on them.
@@ -181,6 +190,9 @@ class ViewOrder {
   std::uint64_t frames_published_ = 0;
   std::uint64_t frames_applied_ = 0;   ///< of mine
   std::vector<std::uint64_t> tokens_;  ///< of my frames in flight: as many as fit the ring, 2^n
+  std::uint64_t token_mask_ = 0;
+  std::size_t claim_limit_ = 0;  ///< claims must be smaller; 0 when this member may not send
+  /// The last claim that did not succeed at once did not succeed at all.
   bool ring_was_full_ = false;
 
   Turn turn_;  ///< the next to deliver
