@@ -93,20 +93,6 @@ std::string_view to_string(Scenario scenario) noexcept {
   return "unknown";
 }
 
-std::string_view to_string(IdlePolicy idle) noexcept {
-  switch (idle) {
-    case IdlePolicy::automatic:
-      return "auto";
-    case IdlePolicy::spin:
-      return "spin";
-    case IdlePolicy::yield:
-      return "yield";
-    case IdlePolicy::backoff:
-      return "backoff";
-  }
-  return "unknown";
-}
-
 Expected<std::vector<std::int32_t>> parse_cores(std::string_view text) {
   std::vector<std::int32_t> cores;
   const std::string_view whole = text;

@@ -15,7 +15,6 @@ namespace lockstep::bench {
 /// What is measured. See docs/bench.md.
 enum class Scenario : std::uint8_t { latency, throughput, floor, idle };
 std::string_view to_string(Scenario scenario) noexcept;
-std::string_view to_string(IdlePolicy idle) noexcept;
 
 /// One run as asked for on the command line.
 struct Options {

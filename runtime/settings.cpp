@@ -277,3 +277,12 @@ std::optional<Problem> contradiction(const GroupConfig& config) {
 }
 
 }  // namespace lockstep::runtime
+
+namespace lockstep {
+
+std::string_view to_string(IdlePolicy policy) noexcept {
+  const std::size_t index = std::to_underlying(policy);
+  return index < runtime::kIdleWords.size() ? runtime::kIdleWords[index] : "unknown";
+}
+
+}  // namespace lockstep

@@ -7,6 +7,7 @@
 #include "bench/bench.hpp"
 #include "bench/report.hpp"
 #include "tools/commands.hpp"
+#include "tools/launch/idle_words.hpp"
 #include "tools/launch/whole_file.hpp"
 
 namespace lockstep::tools {
@@ -17,14 +18,6 @@ struct BenchArguments {
   std::string json_file;
 };
 using Arguments = std::shared_ptr<BenchArguments>;
-
-const std::map<std::string, IdlePolicy>& idle_words() {
-  static const std::map<std::string, IdlePolicy> words = {{"auto", IdlePolicy::automatic},
-                                                          {"spin", IdlePolicy::spin},
-                                                          {"yield", IdlePolicy::yield},
-                                                          {"backoff", IdlePolicy::backoff}};
-  return words;
-}
 
 const std::map<std::string, launch::As>& as_words() {
   static const std::map<std::string, launch::As> words = {{"processes", launch::As::processes},
@@ -48,9 +41,11 @@ void run(const BenchArguments& arguments) {
 void add_common(CLI::App& command, const Arguments& arguments) {
   bench::Options& options = arguments->options;
   command
-      .add_option("--idle", options.idle,
-                  "spin, yield, backoff, or auto: spin if every member can have a CPU")
-      ->transform(CLI::CheckedTransformer(idle_words()));
+      .add_option_function<std::string>(
+          "--idle",
+          [&options](const std::string& word) { options.idle = launch::idle_words().at(word); },
+          "spin, yield, backoff, or automatic: spin if every member can have a CPU")
+      ->check(CLI::IsMember(launch::idle_words()));
   command.add_option("--cores", options.cores,
                      "one CPU per member, as 0,1 or 0-3; else members are pinned if each can "
                      "spin on a CPU of its own");

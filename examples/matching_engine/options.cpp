@@ -6,16 +6,15 @@
 #include <cstdio>
 #include <map>
 #include <optional>
+#include <string>
+
+#include "tools/launch/idle_words.hpp"
 
 namespace lockstep::examples {
 namespace {
 
 const std::map<std::string, launch::As> kAs{{"processes", launch::As::processes},
                                             {"threads", launch::As::threads}};
-const std::map<std::string, IdlePolicy> kIdle{{"automatic", IdlePolicy::automatic},
-                                              {"spin", IdlePolicy::spin},
-                                              {"yield", IdlePolicy::yield},
-                                              {"backoff", IdlePolicy::backoff}};
 
 /// Settings that also have a place in the configuration file; the command line wins.
 struct Overrides {
@@ -53,8 +52,11 @@ void declare(CLI::App& app, Options& options, Overrides& overrides) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--cores", options.cores, "CPU of each rank: 0,1,0")->delimiter(',');
-  app.add_option("--idle", overrides.idle, "what a member does when there is nothing to do")
-      ->transform(CLI::CheckedTransformer(kIdle));
+  app.add_option_function<std::string>(
+         "--idle",
+         [&overrides](const std::string& word) { overrides.idle = launch::idle_words().at(word); },
+         "what a member does when there is nothing to do")
+      ->check(CLI::IsMember(launch::idle_words()));
   app.add_option("--transport", overrides.transport, "how members reach one another");
   app.add_option("--ring-bytes", overrides.ring_bytes, "size of the sender's ring");
   app.add_option("--config", overrides.config_file,

@@ -32,20 +32,6 @@ void store_text(std::array<char, Size>& into, std::string_view text) {
   into[size] = '\0';
 }
 
-const char* word_of(IdlePolicy policy) {
-  switch (policy) {
-    case IdlePolicy::automatic:
-      return "automatic";
-    case IdlePolicy::spin:
-      return "spin";
-    case IdlePolicy::yield:
-      return "yield";
-    case IdlePolicy::backoff:
-      return "backoff";
-  }
-  return "?";
-}
-
 /// The engine, and what a member must notice beside it.
 class EngineMember final : public StateMachine {
  public:
@@ -192,7 +178,7 @@ Expected<void> live(std::uint32_t rank, OrderSource& source, const FlowSummary& 
   Reactor reactor(reactor_config);
   auto group = Group::join(reactor, group_config, member);
   if (!group) return std::unexpected(group.error());
-  store_text(result.idle, word_of(reactor.idle_policy()));
+  store_text(result.idle, to_string(reactor.idle_policy()));
   store_text(result.notices, fmt::format("{}", fmt::join(reactor.notices(), "\n")));
 
   const std::uint64_t start_ns = now_ns();

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lockstep/error.hpp"
@@ -20,6 +21,9 @@ inline constexpr std::uint32_t kMaxMembers = 64;
 /// the group connects), else `backoff`. Asking for `spin` without the CPUs is refused: pure
 /// spinning is then a thousand times slower than sleeping, not faster.
 enum class IdlePolicy : std::uint8_t { automatic, spin, yield, backoff };
+
+/// The word for `policy`, as it stands in configuration files: "backoff".
+LOCKSTEP_EXPORT std::string_view to_string(IdlePolicy policy) noexcept;
 
 /// Whether memory regions use 2 MiB pages. `automatic` tries and falls back to 4 KiB with a notice.
 enum class HugePages : std::uint8_t { automatic, never, required };
