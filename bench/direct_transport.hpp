@@ -50,6 +50,7 @@ class DirectTransport final : public transports::Transport {
   }
   std::size_t poll(std::span<transports::LinkDown> /*events*/) noexcept override { return 0; }
   void drop(transports::LinkId /*link*/) noexcept override {}
+  void set_never_sleeps(bool /*never*/) noexcept override {}
   void announce_sleep() noexcept override {}
   void announce_awake() noexcept override {}
   void ring_doorbells() noexcept override {}

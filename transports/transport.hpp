@@ -55,8 +55,8 @@ struct LinkDown {
 /// and lets it write into the peer's inbound region for this link. Sizes are fixed when the
 /// transport is opened, and equal at all members.
 ///
-/// Reactor-thread only. After it is opened no call blocks, allocates or throws; only
-/// `ring_doorbells` may make a system call, and only towards a peer that sleeps. Fire and
+/// Reactor-thread only. After it is opened no call blocks, allocates or throws. On shared
+/// memory only `ring_doorbells` makes a system call, and only towards a peer that sleeps. Fire and
 /// forget: order and reliability per link are the transport's job; a link that cannot keep them
 /// goes down. That a write completed says nothing about the peer having seen it: only a counter
 /// the peer wrote back does.
@@ -104,6 +104,10 @@ class Transport {
   /// nowhere. No event follows. (Eviction, and frames that no correct peer sends.)
   virtual void drop(LinkId link) noexcept = 0;
 
+  /// Tells peers whether this reactor ever sleeps. Until it is told, it may; peers of one that
+  /// never does are spared what waking it costs.
+  virtual void set_never_sleeps(bool never) noexcept = 0;
+
   /// Sleeping (DESIGN §8). The sleeper calls `announce_sleep`, which ends in a sequentially
   /// consistent fence, looks at every ring and row once more, and only then waits on
   /// `descriptors`. `announce_awake` takes the announcement back.
@@ -117,6 +121,9 @@ class Transport {
 
   /// Descriptors whose readability is worth a `poll`, for the reactor's one wait.
   [[nodiscard]] virtual std::span<const int> descriptors() const noexcept = 0;
+
+  /// What was tolerated or chosen when the transport was opened (no huge pages, …), for people.
+  [[nodiscard]] virtual std::span<const std::string> notices() const noexcept { return {}; }
 };
 
 }  // namespace lockstep::transports

@@ -44,6 +44,7 @@ class LoneEnd final : public transports::Transport {
   void announce_sleep() noexcept override {}
   void announce_awake() noexcept override {}
   void ring_doorbells() noexcept override {}
+  void set_never_sleeps(bool /*never*/) noexcept override {}
   std::span<const int> descriptors() const noexcept override { return {}; }
 
  private:

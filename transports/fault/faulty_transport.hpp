@@ -46,10 +46,12 @@ class FaultyTransport final : public Transport {
   std::uint64_t completed(LinkId link) const noexcept override;
   std::size_t poll(std::span<LinkDown> events) noexcept override;
   void drop(LinkId link) noexcept override;
+  void set_never_sleeps(bool never) noexcept override { inner_.set_never_sleeps(never); }
   void announce_sleep() noexcept override;
   void announce_awake() noexcept override;
   void ring_doorbells() noexcept override;
   std::span<const int> descriptors() const noexcept override { return descriptors_; }
+  std::span<const std::string> notices() const noexcept override { return inner_.notices(); }
 
   /// True while posts are held back: what keeps the extra descriptor readable during sleep.
   [[nodiscard]] bool holds_posts() const noexcept;

@@ -45,9 +45,6 @@ class ShmTransport final : public Transport {
   /// Leaves: peers see `peer_left`.
   ~ShmTransport() override = default;
 
-  /// Tells peers that this reactor never sleeps, so that they spare the fence.
-  void set_never_sleeps(bool never) noexcept { control_.set_never_sleeps(never); }
-
   [[nodiscard]] std::size_t region_bytes() const noexcept override { return region_bytes_; }
   [[nodiscard]] WriteOrder write_order() const noexcept override {
     return WriteOrder::first_word_last;
@@ -60,13 +57,13 @@ class ShmTransport final : public Transport {
   [[nodiscard]] std::uint64_t completed(LinkId link) const noexcept override;
   std::size_t poll(std::span<LinkDown> events) noexcept override;
   void drop(LinkId link) noexcept override;
+  void set_never_sleeps(bool never) noexcept override { control_.set_never_sleeps(never); }
   void announce_sleep() noexcept override;
   void announce_awake() noexcept override;
   void ring_doorbells() noexcept override;
   [[nodiscard]] std::span<const int> descriptors() const noexcept override { return sockets_; }
 
-  /// What was tolerated (no huge pages, …).
-  [[nodiscard]] const std::vector<std::string>& notices() const noexcept { return notices_; }
+  [[nodiscard]] std::span<const std::string> notices() const noexcept override { return notices_; }
 
  private:
   struct Link {
