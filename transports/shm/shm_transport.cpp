@@ -8,9 +8,13 @@
 #include "runtime/assert.hpp"
 #include "runtime/doorbell.hpp"
 #include "runtime/word.hpp"
+#include "transports/shm/unix_place.hpp"
 
 namespace lockstep::transports {
 namespace {
+
+/// Descriptors handed over with a hello, in this order.
+enum HelloDescriptor : std::size_t { kRegion, kControl, kBell, kHelloDescriptors };
 
 /// Writes up to this size go word by word, each word whole; longer ones by memcpy.
 constexpr std::size_t kWordwiseBytes = 256;
@@ -56,20 +60,24 @@ Expected<std::unique_ptr<ShmTransport>> ShmTransport::connect(const ShmOptions& 
                                                               const Examine& examine) {
   std::unique_ptr<ShmTransport> transport(new ShmTransport(options));
   if (auto made = transport->make_memory(options); !made) return std::unexpected(made.error());
-  const RendezvousOptions meeting{.group = options.group,
-                                  .members = options.members,
-                                  .my_rank = options.my_rank,
-                                  .region_bytes = options.region_bytes,
-                                  .timeout_ns = options.join_timeout_ns,
-                                  .introduction = options.introduction};
-  const auto descriptors_for = [&](std::uint32_t rank) {
-    return std::vector<int>{transport->links_[rank].inbound_block.descriptor(),
-                            transport->control_.descriptor(), options.doorbell};
+  const MeetingOptions meeting{.group = options.group,
+                               .members = options.members,
+                               .my_rank = options.my_rank,
+                               .medium = Medium::shm,
+                               .region_bytes = options.region_bytes,
+                               .timeout_ns = options.join_timeout_ns,
+                               .introduction = options.introduction,
+                               .descriptor_count = kHelloDescriptors};
+  const auto offer_for = [&](std::uint32_t rank) {
+    return Offer{.parameters = {},
+                 .descriptors = {transport->links_[rank].inbound_block.descriptor(),
+                                 transport->control_.descriptor(), options.doorbell}};
   };
-  auto met = rendezvous(meeting, descriptors_for, examine);
+  UnixPlace place(options.group, options.members, options.my_rank);
+  auto met = meet(meeting, place, offer_for, examine);
   if (!met) return std::unexpected(met.error());
   transport->name_ = std::move(met->listener);
-  for (PeerHello& peer : met->peers) {
+  for (MetPeer& peer : met->peers) {
     if (auto adopted = transport->adopt(std::move(peer)); !adopted) {
       return std::unexpected(adopted.error());
     }
@@ -100,7 +108,7 @@ Expected<void> ShmTransport::make_memory(const ShmOptions& options) {
   return {};
 }
 
-Expected<void> ShmTransport::adopt(PeerHello&& peer) {
+Expected<void> ShmTransport::adopt(MetPeer&& peer) {
   Link& link = links_[peer.rank];
   auto control = PeerControlPage::attach(peer.descriptors[kControl].release());
   if (!control) return std::unexpected(control.error());

@@ -9,8 +9,8 @@
 
 #include "lockstep/error.hpp"
 #include "runtime/memory.hpp"
+#include "transports/hello/meeting.hpp"
 #include "transports/shm/control_page.hpp"
-#include "transports/shm/rendezvous.hpp"
 #include "transports/transport.hpp"
 
 namespace lockstep::transports {
@@ -80,7 +80,7 @@ class ShmTransport final : public Transport {
 
   explicit ShmTransport(const ShmOptions& options);
   Expected<void> make_memory(const ShmOptions& options);
-  Expected<void> adopt(PeerHello&& peer);
+  Expected<void> adopt(MetPeer&& peer);
   void take_down(Link& link) noexcept;
   void note(const std::string& notice);
 

@@ -13,11 +13,6 @@
 
 namespace lockstep::transports {
 
-void Descriptor::reset() noexcept {
-  if (descriptor_ >= 0) close(descriptor_);
-  descriptor_ = -1;
-}
-
 namespace unix_socket {
 namespace {
 

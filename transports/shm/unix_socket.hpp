@@ -6,29 +6,11 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "lockstep/error.hpp"
+#include "transports/hello/descriptor.hpp"
 
 namespace lockstep::transports {
-
-/// A descriptor that is closed when it ends.
-class Descriptor {
- public:
-  explicit Descriptor(int descriptor = -1) noexcept : descriptor_(descriptor) {}
-  ~Descriptor() { reset(); }
-  Descriptor(Descriptor&& other) noexcept : descriptor_(other.release()) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(descriptor_, other.descriptor_);
-    return *this;
-  }
-  [[nodiscard]] int get() const noexcept { return descriptor_; }
-  int release() noexcept { return std::exchange(descriptor_, -1); }
-  void reset() noexcept;
-
- private:
-  int descriptor_;
-};
 
 /// Unix sockets of whole packets in the abstract name space (unix(7)): no file to leave behind,
 /// and the name is free again the moment its owner ends. All non-blocking.

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace lockstep::transports {
+
+/// Which medium a hello is about: two members that chose differently must both learn of it.
+enum class Medium : std::uint32_t { shm = 1, tcp = 2, verbs = 3 };
+std::string to_string(Medium medium);
+
+inline constexpr std::uint32_t kHelloVersion = 2;
+inline constexpr std::size_t kMaxIntroductionBytes = 16'384;
+inline constexpr std::size_t kMaxParametersBytes = 1'024;
+
+/// What stands before the two texts of a hello. Little-endian, like every machine Lockstep runs on.
+struct HelloHeader {
+  std::uint32_t magic = 0;
+  std::uint32_t version = 0;
+  std::uint32_t medium = 0;
+  std::uint32_t rank = 0;
+  std::uint64_t region_bytes = 0;
+  std::uint32_t introduction_bytes = 0;
+  std::uint32_t parameters_bytes = 0;
+};
+static_assert(sizeof(HelloHeader) == 32);
+
+inline constexpr std::size_t kMaxHelloBytes =
+    sizeof(HelloHeader) + kMaxIntroductionBytes + kMaxParametersBytes;
+
+/// What one member says of itself.
+struct Hello {
+  std::uint32_t version = kHelloVersion;
+  Medium medium = Medium::shm;
+  std::uint32_t rank = 0;
+  std::uint64_t region_bytes = 0;
+  std::string introduction{};  ///< not interpreted here
+  std::string parameters{};    ///< of the medium: region keys and the like
+};
+
+std::vector<std::byte> encode(const Hello& hello);
+
+/// How many bytes the hello that begins with `start` (at least a header) has; nothing if it is
+/// none. Of a hello of another version only the header is known to be one.
+std::optional<std::size_t> hello_bytes(std::span<const std::byte> start);
+
+/// Anything may arrive; nothing if it is no hello. Of another version only `version` is set.
+std::optional<Hello> decode(std::span<const std::byte> packet);
+
+}  // namespace lockstep::transports

@@ -1,0 +1,242 @@
+#include "transports/hello/meeting.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "runtime/clock.hpp"
+
+namespace lockstep::transports {
+namespace {
+
+constexpr int kRetryMs = 5;
+constexpr std::uint64_t kSilentStrangerNs = 5'000'000'000;
+constexpr std::uint32_t kAnyRank = ~std::uint32_t{0};
+
+/// One connection on its way to being a peer.
+struct Acquaintance {
+  std::unique_ptr<Conversation> conversation;
+  std::uint64_t since_ns = 0;
+  bool said_hello = false;
+};
+
+class Meeting {
+ public:
+  Meeting(const MeetingOptions& options, MeetingPlace& place, const OfferFor& offer_for,
+          const Examine& examine)
+      : options_(options),
+        place_(place),
+        offer_for_(offer_for),
+        examine_(examine),
+        peers_(options.members.size()),
+        dialled_(options.my_rank) {}
+
+  Expected<Met> run();
+
+ private:
+  Expected<void> dial(std::uint32_t rank);
+  void welcome();
+  Expected<void> hear_strangers();
+  Expected<bool> hear(Acquaintance& acquaintance, std::uint32_t expected_rank);
+  Expected<bool> consider(Acquaintance& acquaintance, std::uint32_t expected_rank, Heard heard);
+  bool say_hello(Acquaintance& acquaintance, std::uint32_t rank);
+  [[nodiscard]] Expected<void> check_sender(const Hello& hello, std::uint32_t expected_rank) const;
+  [[nodiscard]] Expected<void> check_terms(const Hello& hello) const;
+  void wait(std::uint64_t deadline_ns) const;
+  [[nodiscard]] bool met(std::uint32_t rank) const { return peers_[rank].socket.open(); }
+  [[nodiscard]] bool complete() const;
+  [[nodiscard]] Error absent() const;
+  [[nodiscard]] std::string named(std::uint32_t rank) const {
+    return fmt::format("member '{}' (rank {})", options_.members[rank], rank);
+  }
+
+  const MeetingOptions& options_;
+  MeetingPlace& place_;
+  const OfferFor& offer_for_;
+  const Examine& examine_;
+  runtime::TscClock clock_;
+  Descriptor listener_;
+  std::vector<MetPeer> peers_;           ///< by rank; those met have a socket
+  std::vector<Acquaintance> dialled_;    ///< by rank, to lower ranks
+  std::vector<Acquaintance> strangers_;  ///< from higher ranks, until they say who they are
+};
+
+Expected<Met> Meeting::run() {
+  auto listener = place_.listen();
+  if (!listener) return std::unexpected(listener.error());
+  listener_ = std::move(*listener);
+  const std::uint64_t deadline = clock_.now_ns() + options_.timeout_ns;
+  while (!complete()) {
+    for (std::uint32_t rank = 0; rank < options_.my_rank; ++rank) {
+      if (met(rank)) continue;
+      if (auto dialled = dial(rank); !dialled) return std::unexpected(dialled.error());
+    }
+    welcome();
+    if (auto heard = hear_strangers(); !heard) return std::unexpected(heard.error());
+    if (complete()) break;
+    if (clock_.now_ns() >= deadline) return std::unexpected(absent());
+    wait(deadline);
+  }
+  peers_.erase(peers_.begin() + options_.my_rank);
+  return Met{.listener = std::move(listener_), .peers = std::move(peers_)};
+}
+
+Expected<void> Meeting::dial(std::uint32_t rank) {
+  Acquaintance& acquaintance = dialled_[rank];
+  if (!acquaintance.conversation) {
+    auto conversation = place_.dial(rank);
+    if (!conversation) return std::unexpected(conversation.error());
+    acquaintance = {.conversation = std::move(*conversation)};
+    if (!acquaintance.conversation) return {};
+  }
+  if (!acquaintance.said_hello) acquaintance.said_hello = say_hello(acquaintance, rank);
+  auto heard = hear(acquaintance, rank);
+  if (!heard) return std::unexpected(heard.error());
+  // Closed before it said anything: it was not there yet, or a predecessor ended. Dial again.
+  if (!*heard) acquaintance.conversation.reset();
+  return {};
+}
+
+void Meeting::welcome() {
+  while (auto conversation = place_.accept(listener_)) {
+    if (strangers_.size() >= 2 * options_.members.size() + 8) strangers_.erase(strangers_.begin());
+    strangers_.push_back({.conversation = std::move(conversation), .since_ns = clock_.now_ns()});
+  }
+}
+
+Expected<void> Meeting::hear_strangers() {
+  for (Acquaintance& stranger : strangers_) {
+    auto heard = hear(stranger, kAnyRank);
+    if (!heard) return std::unexpected(heard.error());
+    const bool silent = clock_.now_ns() - stranger.since_ns > kSilentStrangerNs;
+    if (!*heard || silent) stranger.conversation.reset();
+  }
+  std::erase_if(strangers_, [](const Acquaintance& one) { return one.conversation == nullptr; });
+  return {};
+}
+
+/// False: the connection is of no use any more. A complete hello moves it to `peers_`.
+Expected<bool> Meeting::hear(Acquaintance& acquaintance, std::uint32_t expected_rank) {
+  Heard heard = acquaintance.conversation->hear();
+  switch (heard.what) {
+    case Heard::What::nothing:
+      return true;
+    case Heard::What::closed:
+      return false;
+    case Heard::What::hello:
+      break;
+  }
+  return consider(acquaintance, expected_rank, std::move(heard));
+}
+
+Expected<bool> Meeting::consider(Acquaintance& acquaintance, std::uint32_t expected_rank,
+                                 Heard heard) {
+  const auto hello = decode(heard.packet);
+  if (!hello) return false;
+  if (auto checked = check_sender(*hello, expected_rank); !checked) {
+    return std::unexpected(checked.error());
+  }
+  if (heard.descriptors.size() != options_.descriptor_count || met(hello->rank)) return false;
+  // Before an error may end us: the other side shall be able to name both values too.
+  if (!acquaintance.said_hello) acquaintance.said_hello = say_hello(acquaintance, hello->rank);
+  if (auto examined = examine_(hello->rank, hello->introduction); !examined) {
+    return std::unexpected(examined.error());
+  }
+  if (auto agreed = check_terms(*hello); !agreed) return std::unexpected(agreed.error());
+  if (!acquaintance.said_hello) return false;
+  peers_[hello->rank] = {.rank = hello->rank,
+                         .socket = acquaintance.conversation->release(),
+                         .parameters = hello->parameters,
+                         .descriptors = std::move(heard.descriptors)};
+  return false;  // nothing more is said here
+}
+
+Expected<void> Meeting::check_sender(const Hello& hello, std::uint32_t expected_rank) const {
+  if (hello.version != kHelloVersion) {
+    return fail(ErrorCode::mismatch,
+                fmt::format("a member of group '{}' speaks version {} of the hello, this one "
+                            "speaks {}; run the same build everywhere",
+                            options_.group, hello.version, kHelloVersion));
+  }
+  const bool known = hello.rank < options_.members.size();
+  const bool wanted =
+      expected_rank == kAnyRank ? hello.rank > options_.my_rank : hello.rank == expected_rank;
+  if (!known || !wanted) {
+    return fail(ErrorCode::mismatch,
+                fmt::format("a process of group '{}' says that it has rank {}, which cannot be: "
+                            "group.members must list the same {} members in the same order "
+                            "everywhere",
+                            options_.group, hello.rank, options_.members.size()));
+  }
+  return {};
+}
+
+Expected<void> Meeting::check_terms(const Hello& hello) const {
+  if (hello.medium != options_.medium) {
+    return fail(
+        ErrorCode::mismatch,
+        fmt::format("{} connects over {}, this one over {}; set group.transport alike",
+                    named(hello.rank), to_string(hello.medium), to_string(options_.medium)));
+  }
+  if (hello.region_bytes != options_.region_bytes) {
+    return fail(ErrorCode::mismatch,
+                fmt::format("regions are {} bytes here and {} at {}", options_.region_bytes,
+                            hello.region_bytes, named(hello.rank)));
+  }
+  return {};
+}
+
+bool Meeting::say_hello(Acquaintance& acquaintance, std::uint32_t rank) {
+  Offer offer = offer_for_(rank);
+  const auto packet = encode({.medium = options_.medium,
+                              .rank = options_.my_rank,
+                              .region_bytes = options_.region_bytes,
+                              .introduction = options_.introduction,
+                              .parameters = std::move(offer.parameters)});
+  return acquaintance.conversation->say(packet, offer.descriptors);
+}
+
+void Meeting::wait(std::uint64_t deadline_ns) const {
+  std::vector<pollfd> waited_on{{.fd = listener_.get(), .events = POLLIN, .revents = 0}};
+  const auto add = [&](const Acquaintance& one) {
+    if (!one.conversation) return;
+    const int events = one.conversation->sending() ? POLLIN | POLLOUT : POLLIN;
+    waited_on.push_back(
+        {.fd = one.conversation->descriptor(), .events = static_cast<short>(events), .revents = 0});
+  };
+  std::ranges::for_each(dialled_, add);
+  std::ranges::for_each(strangers_, add);
+  const std::uint64_t left_ms = (deadline_ns - clock_.now_ns()) / 1'000'000 + 1;
+  ::poll(waited_on.data(), waited_on.size(),
+         static_cast<int>(std::min<std::uint64_t>(left_ms, kRetryMs)));
+}
+
+bool Meeting::complete() const {
+  const auto met =
+      std::ranges::count_if(peers_, [](const MetPeer& peer) { return peer.socket.open(); });
+  return static_cast<std::size_t>(met) + 1 == peers_.size();
+}
+
+Error Meeting::absent() const {
+  std::string names;
+  for (std::uint32_t rank = 0; rank < peers_.size(); ++rank) {
+    if (rank == options_.my_rank || met(rank)) continue;
+    names += (names.empty() ? "" : ", ") + named(rank);
+  }
+  return {ErrorCode::member_absent,
+          fmt::format("{} of group '{}' did not appear within {:.1f} s; start it, check that "
+                      "group.name is the same everywhere, or raise group.join_timeout_ns",
+                      names, options_.group, static_cast<double>(options_.timeout_ns) / 1e9)};
+}
+
+}  // namespace
+
+Expected<Met> meet(const MeetingOptions& options, MeetingPlace& place, const OfferFor& offer_for,
+                   const Examine& examine) {
+  return Meeting(options, place, offer_for, examine).run();
+}
+
+}  // namespace lockstep::transports

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lockstep/error.hpp"
+#include "transports/hello/descriptor.hpp"
+
+namespace lockstep::transports {
+
+/// What a conversation brought.
+struct Heard {
+  enum class What : std::uint8_t { nothing, hello, closed } what = What::nothing;
+  std::vector<std::byte> packet{};
+  std::vector<Descriptor> descriptors{};
+};
+
+/// A connection over which two members say hello to one another: one packet each way. Never
+/// blocks; what a stranger sends is bounded by the longest hello.
+class Conversation {
+ public:
+  virtual ~Conversation() = default;
+  /// Sends `packet`, and descriptors where the medium carries them. False: the peer is gone.
+  virtual bool say(std::span<const std::byte> packet, std::span<const int> descriptors) = 0;
+  /// The peer's packet, once all of it is here and what was said has gone out.
+  virtual Heard hear() = 0;
+  /// Readable (or writable, while something waits to go out) when hearing is worth it.
+  [[nodiscard]] virtual int descriptor() const = 0;
+  [[nodiscard]] virtual bool sending() const = 0;
+  /// The connection itself, for what comes after the hello.
+  virtual Descriptor release() = 0;
+};
+
+/// Where members find one another. One per medium of connecting: abstract unix sockets on one
+/// host, TCP elsewhere.
+class MeetingPlace {
+ public:
+  virtual ~MeetingPlace() = default;
+  /// Takes this member's place, so that nobody else can. Errors: identity_in_use, system.
+  virtual Expected<Descriptor> listen() = 0;
+  /// A conversation with whoever holds the place of `rank`; null if nobody does yet.
+  virtual Expected<std::unique_ptr<Conversation>> dial(std::uint32_t rank) = 0;
+  /// The next one that dialled us; null if there is none. `listener` is what `listen` gave.
+  virtual std::unique_ptr<Conversation> accept(const Descriptor& listener) = 0;
+};
+
+}  // namespace lockstep::transports

@@ -1,0 +1,71 @@
+#include "transports/hello/tcp_conversation.hpp"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "transports/hello/hello_packet.hpp"
+
+namespace lockstep::transports {
+
+bool TcpConversation::say(std::span<const std::byte> packet, std::span<const int> /*descriptors*/) {
+  to_send_.assign(packet.begin(), packet.end());
+  return send_rest() != Progress::broken;
+}
+
+Heard TcpConversation::hear() {
+  if (send_rest() == Progress::broken) return {.what = Heard::What::closed};
+  Progress progress = receive_up_to(sizeof(HelloHeader));
+  if (progress == Progress::done) {
+    const auto bytes = hello_bytes(received_);
+    progress = bytes ? receive_up_to(*bytes) : Progress::broken;
+  }
+  if (progress == Progress::broken) return {.what = Heard::What::closed};
+  if (progress == Progress::later || sending()) return {};
+  return {.what = Heard::What::hello, .packet = std::move(received_), .descriptors = {}};
+}
+
+TcpConversation::Progress TcpConversation::send_rest() {
+  if (to_send_.empty()) return Progress::done;
+  // A connection to a port of this host that nobody listens on may come to be with itself, when
+  // the kernel picks that very port for our end.
+  const ssize_t sent = talks_to_itself()
+                           ? -1
+                           : ::send(socket_.get(), to_send_.data(), to_send_.size(), MSG_NOSIGNAL);
+  if (sent < 0) return errno == EAGAIN || errno == EINTR ? Progress::later : Progress::broken;
+  to_send_.erase(to_send_.begin(), to_send_.begin() + sent);
+  return to_send_.empty() ? Progress::done : Progress::later;
+}
+
+TcpConversation::Progress TcpConversation::receive_up_to(std::size_t bytes) {
+  if (received_.size() >= bytes) return Progress::done;
+  const std::size_t had = received_.size();
+  received_.resize(bytes);
+  const ssize_t got = ::recv(socket_.get(), received_.data() + had, bytes - had, 0);
+  received_.resize(had + (got > 0 ? static_cast<std::size_t>(got) : 0));
+  if (got == 0) return Progress::broken;
+  if (got < 0) {
+    const bool later = errno == EAGAIN || errno == EINTR || errno == ENOTCONN;
+    return later ? Progress::later : Progress::broken;
+  }
+  return received_.size() == bytes ? Progress::done : Progress::later;
+}
+
+bool TcpConversation::talks_to_itself() const {
+  sockaddr_storage mine{};
+  sockaddr_storage theirs{};
+  socklen_t mine_bytes = sizeof mine;
+  socklen_t theirs_bytes = sizeof theirs;
+  if (::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&mine), &mine_bytes) != 0) {
+    return false;
+  }
+  if (::getpeername(socket_.get(), reinterpret_cast<sockaddr*>(&theirs), &theirs_bytes) != 0) {
+    return false;
+  }
+  const bool same = mine_bytes == theirs_bytes && std::memcmp(&mine, &theirs, mine_bytes) == 0;
+  if (same) errno = ECONNREFUSED;
+  return same;
+}
+
+}  // namespace lockstep::transports

@@ -1,0 +1,90 @@
+#include "transports/hello/tcp_place.hpp"
+
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "transports/hello/tcp_conversation.hpp"
+
+namespace lockstep::transports {
+namespace {
+
+constexpr int kBacklog = 128;
+
+Expected<Descriptor> make_socket(const runtime::Endpoint& endpoint) {
+  Descriptor socket(
+      ::socket(endpoint.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
+  if (socket.open()) return socket;
+  return fail(ErrorCode::system,
+              fmt::format("cannot make a TCP socket: {}; raise the limit of open files "
+                          "(ulimit -n) if it is reached",
+                          std::strerror(errno)));
+}
+
+void set_option(const Descriptor& socket, int level, int option) {
+  const int on = 1;
+  ::setsockopt(socket.get(), level, option, &on, sizeof on);
+}
+
+}  // namespace
+
+Expected<TcpPlace> TcpPlace::make(std::vector<std::string> addresses, std::uint32_t my_rank) {
+  TcpPlace place;
+  for (const std::string& address : addresses) {
+    auto endpoint = runtime::parse_endpoint(address);
+    if (!endpoint) return std::unexpected(endpoint.error());
+    place.endpoints_.push_back(*endpoint);
+  }
+  place.addresses_ = std::move(addresses);
+  place.my_rank_ = my_rank;
+  return place;
+}
+
+Expected<Descriptor> TcpPlace::listen() {
+  const runtime::Endpoint& mine = endpoints_[my_rank_];
+  auto socket = make_socket(mine);
+  if (!socket) return socket;
+  // A port of connections that a predecessor left in TIME_WAIT is free; one listened on is not.
+  set_option(*socket, SOL_SOCKET, SO_REUSEADDR);
+  if (::bind(socket->get(), mine.generic(), mine.length) == 0 &&
+      ::listen(socket->get(), kBacklog) == 0) {
+    return socket;
+  }
+  const int error = errno;
+  const char* remedy = "see group.addresses";
+  if (error == EADDRINUSE) {
+    remedy = "a process holds this port, perhaps this very member; end it, or choose another port";
+  } else if (error == EADDRNOTAVAIL) {
+    remedy = "the address is not one of this host; see group.addresses and group.self";
+  } else if (error == EACCES) {
+    remedy = "ports below 1024 need privileges; choose another port";
+  }
+  return fail(error == EADDRINUSE ? ErrorCode::identity_in_use : ErrorCode::system,
+              fmt::format("cannot listen on {} (rank {}): {}; {}", addresses_[my_rank_], my_rank_,
+                          std::strerror(error), remedy));
+}
+
+Expected<std::unique_ptr<Conversation>> TcpPlace::dial(std::uint32_t rank) {
+  const runtime::Endpoint& theirs = endpoints_[rank];
+  auto socket = make_socket(theirs);
+  if (!socket) return std::unexpected(socket.error());
+  set_option(*socket, IPPROTO_TCP, TCP_NODELAY);
+  if (::connect(socket->get(), theirs.generic(), theirs.length) != 0 && errno != EINPROGRESS) {
+    return nullptr;  // no route, or nobody there: perhaps not yet
+  }
+  return std::make_unique<TcpConversation>(std::move(*socket));
+}
+
+std::unique_ptr<Conversation> TcpPlace::accept(const Descriptor& listener) {
+  Descriptor socket(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!socket.open()) return nullptr;
+  set_option(socket, IPPROTO_TCP, TCP_NODELAY);
+  return std::make_unique<TcpConversation>(std::move(socket));
+}
+
+}  // namespace lockstep::transports
