@@ -9,7 +9,9 @@
 #include "runtime/assert.hpp"
 #include "runtime/config_text.hpp"
 #include "runtime/entropy.hpp"
+#include "runtime/host.hpp"
 #include "runtime/topology.hpp"
+#include "transports/connect.hpp"
 
 namespace lockstep::membership {
 namespace {
@@ -75,6 +77,7 @@ Expected<void> FixedView::connect() {
   std::vector<Introduction> introductions(view_.members.size());
   Introduction& mine = introductions[view_.my_rank];
   mine = {.nonce = *nonce,
+          .host = runtime::host_identity(),
           .reactor = reactor_.identity(),
           .cpus = reactor_.cpus(),
           .settings = runtime::canonical_text(config_)};
@@ -94,18 +97,15 @@ Expected<void> FixedView::connect() {
   };
 
   const bool sender = may_send(config_, config_.self);
-  auto transport =
-      transports::ShmTransport::connect({.group = config_.name,
-                                         .members = view_.members,
-                                         .my_rank = view_.my_rank,
-                                         .region_bytes = ordering::region_bytes(config_.ring_bytes),
-                                         .source_bytes = sender ? config_.ring_bytes : 0,
-                                         .memory = {.huge_pages = reactor_.config().huge_pages,
-                                                    .lock = reactor_.config().lock_memory},
-                                         .join_timeout_ns = config_.join_timeout_ns,
-                                         .introduction = mine.encode(),
-                                         .doorbell = reactor_.doorbell().descriptor()},
-                                        examine);
+  auto transport = transports::connect(config_,
+                                       {.my_rank = view_.my_rank,
+                                        .region_bytes = ordering::region_bytes(config_.ring_bytes),
+                                        .source_bytes = sender ? config_.ring_bytes : 0,
+                                        .memory = {.huge_pages = reactor_.config().huge_pages,
+                                                   .lock = reactor_.config().lock_memory},
+                                        .introduction = mine.encode(),
+                                        .doorbell = reactor_.doorbell().descriptor()},
+                                       examine);
   if (!transport) return std::unexpected(transport.error());
   transport_ = std::move(*transport);
   for (const std::string& notice : transport_->notices()) reactor_.note(notice);
@@ -134,7 +134,7 @@ void FixedView::bind_memory() {
 }
 
 Expected<void> FixedView::settle_idle_policy(const std::vector<Introduction>& introductions) {
-  const HostLoad load = host_load(introductions);
+  const HostLoad load = host_load(introductions, introductions[view_.my_rank].host);
   reactor_.resolve_idle(load.cpus >= load.reactors);
   const bool spins = reactor_.idle_policy() == IdlePolicy::spin;
   if (spins && load.cpus < load.reactors) {

@@ -20,7 +20,7 @@
 #include "runtime/counters.hpp"
 #include "runtime/mailbox.hpp"
 #include "runtime/reactor.hpp"
-#include "transports/shm/shm_transport.hpp"
+#include "transports/transport.hpp"
 
 namespace lockstep::membership {
 
@@ -81,7 +81,7 @@ class FixedView final : public Control {
   GroupConfig config_;
   StateMachine& state_machine_;
   View view_;
-  std::unique_ptr<transports::ShmTransport> transport_;
+  std::unique_ptr<transports::Transport> transport_;
   std::unique_ptr<DutyCycle> cycle_;
   std::unique_ptr<runtime::Mailbox> mailbox_;
   std::atomic<bool> open_{true};  ///< read by posting threads

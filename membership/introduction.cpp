@@ -39,11 +39,12 @@ std::optional<std::vector<std::uint32_t>> parse_list(std::string_view text) {
 }  // namespace
 
 std::string Introduction::encode() const {
-  return fmt::format("{}\n{}\n{}\n{}", nonce, reactor, fmt::join(cpus, ","), settings);
+  return fmt::format("{}\n{}\n{}\n{}\n{}", nonce, host, reactor, fmt::join(cpus, ","), settings);
 }
 
 Expected<Introduction> Introduction::decode(std::string_view text) {
   const auto nonce = parse<std::uint64_t>(cut(text, '\n'));
+  const std::string_view host = cut(text, '\n');
   const std::string_view reactor = cut(text, '\n');
   auto cpus = parse_list(cut(text, '\n'));
   if (!nonce || !cpus) {
@@ -52,15 +53,17 @@ Expected<Introduction> Introduction::decode(std::string_view text) {
                 "build everywhere");
   }
   return Introduction{.nonce = *nonce,
+                      .host = std::string(host),
                       .reactor = std::string(reactor),
                       .cpus = std::move(*cpus),
                       .settings = std::string(text)};
 }
 
-HostLoad host_load(const std::vector<Introduction>& introductions) {
+HostLoad host_load(const std::vector<Introduction>& introductions, const std::string& host) {
   std::set<std::string> reactors;
   std::set<std::uint32_t> cpus;
   for (const Introduction& introduction : introductions) {
+    if (introduction.host != host) continue;
     reactors.insert(introduction.reactor);
     cpus.insert(introduction.cpus.begin(), introduction.cpus.end());
   }

@@ -10,6 +10,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "runtime/endpoint.hpp"
+
 namespace lockstep::runtime {
 namespace {
 
@@ -20,7 +22,8 @@ constexpr std::string_view kNameRequirement = "1 to 40 characters of [a-zA-Z0-9_
 
 constexpr std::array<std::string_view, 4> kIdleWords = {"automatic", "spin", "yield", "backoff"};
 constexpr std::array<std::string_view, 3> kHugePagesWords = {"automatic", "never", "required"};
-constexpr std::array<std::string_view, 2> kTransportWords = {"auto", "shm"};
+constexpr std::array<std::string_view, 4> kTransportWords = {"auto", "shm", "tcp", "verbs"};
+constexpr std::array<std::string_view, 3> kTcpIoWords = {"automatic", "io_uring", "sockets"};
 static_assert(std::to_underlying(IdlePolicy::backoff) == kIdleWords.size() - 1);
 static_assert(std::to_underlying(HugePages::required) == kHugePagesWords.size() - 1);
 
@@ -113,7 +116,11 @@ std::string names_fault(const Setting& setting, const std::vector<std::string>& 
     return fmt::format("too many {}: {} named, at most {}", setting.key, names.size(), kMaxMembers);
   }
   for (const std::string& name : names) {
-    if (!is_name(name)) return fmt::format("\"{}\" must be {}", name, kNameRequirement);
+    if (rule.of_addresses) {
+      if (auto endpoint = parse_endpoint(name); !endpoint) return endpoint.error().message;
+    } else if (!is_name(name)) {
+      return fmt::format("\"{}\" must be {}", name, kNameRequirement);
+    }
   }
   if (const std::string* name = first_repeated(names)) {
     return fmt::format("\"{}\" is named twice", *name);
@@ -142,7 +149,11 @@ std::span<const Setting> settings() {
       of_member<&G::self>("self", Name{}),
       of_group<&G::members>("members", Names{}),
       of_group<&G::senders>("senders", Names{.empty_allowed = true}),
+      of_group<&G::addresses>("addresses", Names{.empty_allowed = true, .of_addresses = true}),
       of_group<&G::transport>("transport", Words{kTransportWords}),
+      of_member<&G::tcp_io>("tcp_io", Words{kTcpIoWords}),
+      of_member<&G::verbs_device>("verbs_device", Path{}),
+      of_member<&G::verbs_gid_index>("verbs_gid_index", Whole{-1, 1'023}),
       of_group<&G::ring_bytes>("ring_bytes", Whole{4'096, 1 << 30, true}),
       of_member<&G::join_timeout_ns>("join_timeout_ns", Whole{kMillisecond, kDay}),
       of_group<&G::heartbeat_interval_ns>("heartbeat_interval_ns",
@@ -177,6 +188,10 @@ std::string requirement(const Rule& rule) {
     }
     std::string operator()(Name) const { return fmt::format("must be {}", kNameRequirement); }
     std::string operator()(const Names& names) const {
+      if (names.of_addresses) {
+        return fmt::format("must be a list of 0 to {} distinct IP addresses with ports",
+                           kMaxMembers);
+      }
       return fmt::format("must be a list of {} to {} distinct names, each of {}",
                          names.empty_allowed ? 0 : 1, kMaxMembers, kNameRequirement);
     }
@@ -257,6 +272,17 @@ std::optional<Problem> contradiction(const GroupConfig& config) {
       return problem("senders",
                      fmt::format("\"{}\" must be one of group.members: {}", sender, members));
     }
+  }
+  const bool needs_addresses = config.transport == "tcp" || config.transport == "verbs";
+  if (needs_addresses && config.addresses.empty()) {
+    return problem("addresses", fmt::format("must name where each member listens when "
+                                            "group.transport is \"{}\"",
+                                            config.transport));
+  }
+  const bool counted = !config.members.empty() && !config.addresses.empty();
+  if (counted && config.addresses.size() != config.members.size()) {
+    return problem("addresses", fmt::format("must be as many as group.members: {} instead of {}",
+                                            config.members.size(), config.addresses.size()));
   }
   // Fewer would take a member for lost that was merely not scheduled.
   constexpr std::uint64_t kLeastHeartbeats = 10;

@@ -33,6 +33,7 @@ struct Path {};
 struct Name {};
 struct Names {
   bool empty_allowed = false;
+  bool of_addresses = false;  ///< IP addresses with ports instead of names
 };
 using Rule = std::variant<Flag, Whole, Words, Path, Name, Names>;
 

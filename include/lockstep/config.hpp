@@ -56,8 +56,20 @@ struct GroupConfig {
   std::vector<std::string> members{};
   /// Which members may multicast; empty means all of them. Fewer senders need fewer nulls.
   std::vector<std::string> senders{};
-  /// How members reach one another: "auto" or "shm".
+  /// Where each member listens for the others, in rank order: an IP address and a port, as
+  /// "10.0.0.1:7000" or "[fd00::1]:7000". Not needed where all members share one host ("shm").
+  std::vector<std::string> addresses{};
+  /// How members reach one another: "shm", "tcp", "verbs", or "auto": shared memory when no
+  /// addresses are given, else TCP. See docs/transports.md.
   std::string transport = "auto";
+  /// TCP only: through "io_uring", by the calls of plain "sockets", or "automatic": what is faster
+  /// for the idle policy.
+  std::string tcp_io = "automatic";
+  /// Verbs only: the RDMA device, as "mlx5_0"; empty: the one that has this member's address.
+  std::string verbs_device{};
+  /// Verbs only: which entry of the device's GID table; negative: the RoCE v2 entry of this
+  /// member's address.
+  std::int32_t verbs_gid_index = -1;
   /// Size of each sender's ring: a power of two, 4 KiB – 1 GiB. The largest payload is a little
   /// less than half of it (see Group::max_payload_bytes).
   std::uint64_t ring_bytes = 1 << 20;

@@ -19,7 +19,7 @@ bool Conformance::settle(const std::function<bool()>& done, std::vector<LinkDown
   for (int i = 0; i < kRounds; ++i) {
     if (done()) return true;
     for (std::uint32_t rank = 0; rank < members_; ++rank) {
-      if ((ended_ >> rank & 1U) != 0) continue;
+      if (((ended_ | asleep_) >> rank & 1U) != 0) continue;
       for (LinkId link = 0; link < members_; ++link) {
         if (link != rank) endpoint(rank).flush(link);
       }

@@ -124,8 +124,19 @@ class Conformance : public testing::TestWithParam<Implementation> {
     network_->end_member(rank);
   }
 
+  /// Transport::announce_sleep; until `wake` the endpoint is not polled, as no sleeper polls.
+  void sleep(std::uint32_t rank) {
+    asleep_ |= std::uint64_t{1} << rank;
+    endpoint(rank).announce_sleep();
+  }
+  void wake(std::uint32_t rank) {
+    asleep_ &= ~(std::uint64_t{1} << rank);
+    endpoint(rank).announce_awake();
+  }
+
   std::unique_ptr<Network> network_;
-  std::uint64_t ended_ = 0;  ///< bit mask of ranks
+  std::uint64_t asleep_ = 0;  ///< bit mask of ranks
+  std::uint64_t ended_ = 0;   ///< bit mask of ranks
   std::uint32_t members_ = 0;
 };
 

@@ -88,15 +88,15 @@ TEST_P(Conformance, ASleeperThatLooksOnceMoreMissesNoWakeUp) {
 
 TEST_P(Conformance, ADoorbellWakesEveryPeerWrittenTo) {
   connect({.members = 3});
-  endpoint(1).announce_sleep();
-  endpoint(2).announce_sleep();
+  sleep(1);
+  sleep(2);
   for (const LinkId link : {1U, 2U}) {
     EXPECT_EQ(write(0, link, 0, 0, Words{1}, 1), Post::posted);
   }
   endpoint(0).ring_doorbells();
   for (const std::uint32_t rank : {1U, 2U}) {
     EXPECT_TRUE(settle([&] { return network().doorbell_rang(rank); })) << "rank " << rank;
-    endpoint(rank).announce_awake();
+    wake(rank);
     EXPECT_TRUE(settle([&] { return word(rank, 0, 0) == 1; }));
   }
 }

@@ -112,7 +112,8 @@ TEST_F(LoadConfig, AnEmptyFileGivesTheDefaults) {
 TEST_F(LoadConfig, NamesAnUnknownKeyAndItsNeighbour) {
   EXPECT_EQ(error_of("[group]\nname = \"a\"\n\nring_byte = 4096\n"),
             "group.toml:4: key 'ring_byte' in [group] is not known; did you mean 'ring_bytes'? "
-            "allowed: name, self, members, senders, transport, ring_bytes, join_timeout_ns, "
+            "allowed: name, self, members, senders, addresses, transport, tcp_io, verbs_device, "
+            "verbs_gid_index, ring_bytes, join_timeout_ns, "
             "heartbeat_interval_ns, silence_timeout_ns, mailbox_slots, mailbox_payload_bytes");
   EXPECT_EQ(error_of("[reactor]\nxyzzyplugh = 1\n"),
             "group.toml:2: key 'xyzzyplugh' in [reactor] is not known; allowed: idle, core, "
@@ -221,7 +222,7 @@ TEST_F(LoadConfig, NamesTheVariable) {
     const Variable ring("LOCKSTEP_GROUP_RING_BYTE", "65536");
     EXPECT_TRUE(error_of("").starts_with(
         "environment variable LOCKSTEP_GROUP_RING_BYTE is not known; did you mean "
-        "'LOCKSTEP_GROUP_RING_BYTES'? allowed: LOCKSTEP_GROUP_HEARTBEAT_INTERVAL_NS, "))
+        "'LOCKSTEP_GROUP_RING_BYTES'? allowed: LOCKSTEP_GROUP_ADDRESSES, "))
         << error_of("");
   }
   {
@@ -322,9 +323,10 @@ TEST(Validate, RefusesNumbersNoFileCanHold) {
 TEST(CanonicalText, HoldsWhatMembersMustAgreeOn) {
   GroupConfig config = three_members();
   config.name = "orders";
-  EXPECT_EQ(runtime::canonical_text(config),
-            "name=orders\nmembers=a,b,c\nsenders=a,b,c\ntransport=auto\nring_bytes=1048576\n"
-            "heartbeat_interval_ns=100000000\nsilence_timeout_ns=30000000000\n");
+  EXPECT_EQ(
+      runtime::canonical_text(config),
+      "name=orders\nmembers=a,b,c\nsenders=a,b,c\naddresses=\ntransport=auto\nring_bytes=1048576\n"
+      "heartbeat_interval_ns=100000000\nsilence_timeout_ns=30000000000\n");
 }
 
 TEST(CanonicalText, IgnoresWhatMayDiffer) {

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "lockstep/config.hpp"
+#include "lockstep/error.hpp"
+#include "runtime/memory.hpp"
+#include "transports/hello/meeting.hpp"
+#include "transports/transport.hpp"
+
+namespace lockstep::transports {
+
+/// What connecting needs beside the group's configuration.
+struct ConnectOptions {
+  std::uint32_t my_rank = 0;
+  std::size_t region_bytes = 0;  ///< of one copy
+  std::size_t source_bytes = 0;
+  runtime::MemoryOptions memory;
+  std::string introduction;  ///< for every other member; at most kMaxIntroductionBytes
+  int doorbell = -1;         ///< this reactor's eventfd; stays the caller's
+};
+
+/// Meets all members over the medium that `config.transport` names; "auto" is shared memory when
+/// no addresses are given, else TCP. Blocks for at most config.join_timeout_ns, on the thread that
+/// runs the reactor. Errors: those of meet and of the medium.
+Expected<std::unique_ptr<Transport>> connect(const GroupConfig& config,
+                                             const ConnectOptions& options, const Examine& examine);
+
+}  // namespace lockstep::transports

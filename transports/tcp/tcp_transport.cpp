@@ -1,0 +1,179 @@
+#include "transports/tcp/tcp_transport.hpp"
+
+#include <linux/sockios.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "runtime/assert.hpp"
+#include "runtime/clock.hpp"
+#include "transports/hello/tcp_place.hpp"
+#include "transports/tcp/sockets_io.hpp"
+
+namespace lockstep::transports {
+namespace {
+
+/// Drops what a peer sent and nobody will read: closing over unread bytes would reset the
+/// connection, and take what we sent and they have not yet acknowledged with it.
+void discard_input(int socket) noexcept {
+  std::byte buffer[4096];
+  while (::recv(socket, buffer, sizeof buffer, MSG_DONTWAIT) > 0) {
+  }
+}
+
+bool all_arrived(int socket) noexcept {
+  int unsent = 0;
+  return ::ioctl(socket, SIOCOUTQ, &unsent) != 0 || unsent == 0;
+}
+
+}  // namespace
+
+TcpTransport::TcpTransport(const TcpOptions& options)
+    : region_bytes_(options.region_bytes),
+      links_(options.members.size()),
+      last_completed_(options.members.size()) {
+  LOCKSTEP_ASSERT(options.region_bytes % 64 == 0);
+}
+
+Expected<std::unique_ptr<TcpTransport>> TcpTransport::connect(const TcpOptions& options,
+                                                              const Examine& examine) {
+  std::unique_ptr<TcpTransport> transport(new TcpTransport(options));
+  if (auto made = transport->make_memory(options); !made) return std::unexpected(made.error());
+  if (auto made = transport->make_io(options.io); !made) return std::unexpected(made.error());
+  auto place = TcpPlace::make(options.addresses, options.my_rank);
+  if (!place) return std::unexpected(place.error());
+  const MeetingOptions meeting{.group = options.group,
+                               .members = options.members,
+                               .my_rank = options.my_rank,
+                               .medium = Medium::tcp,
+                               .region_bytes = options.region_bytes,
+                               .timeout_ns = options.join_timeout_ns,
+                               .introduction = options.introduction};
+  auto met = meet(meeting, *place, [](std::uint32_t) { return Offer{}; }, examine);
+  if (!met) return std::unexpected(met.error());
+  transport->listener_ = std::move(met->listener);
+  for (MetPeer& peer : met->peers) {
+    if (auto adopted = transport->adopt(std::move(peer), options.memory); !adopted) {
+      return std::unexpected(adopted.error());
+    }
+  }
+  return transport;
+}
+
+Expected<void> TcpTransport::make_memory(const TcpOptions& options) {
+  if (options.source_bytes == 0) return {};
+  runtime::MemoryOptions memory = options.memory;
+  memory.purpose = "this member's ring";
+  auto source = runtime::SharedBlock::create(options.source_bytes, memory);
+  if (!source) return std::unexpected(source.error());
+  note(source->notice());
+  source_ = std::move(*source);
+  return {};
+}
+
+Expected<void> TcpTransport::make_io(TcpIo /*wanted*/) {
+  auto io = tcp::SocketsIo::create();
+  if (!io) return std::unexpected(io.error());
+  io_ = std::move(*io);
+  descriptor_ = io_->descriptor();
+  return {};
+}
+
+Expected<void> TcpTransport::adopt(MetPeer&& peer, const runtime::MemoryOptions& memory) {
+  runtime::MemoryOptions options = memory;
+  options.purpose = "the region of a peer";
+  auto region = runtime::SharedBlock::create(region_bytes_ * kRegionCopies, options);
+  if (!region) return std::unexpected(region.error());
+  note(region->notice());
+  auto& link = links_[peer.rank];
+  link = std::make_unique<tcp::Link>(peer.rank, std::move(peer.socket), std::move(*region),
+                                     region_bytes_);
+  return io_->add(*link);
+}
+
+void TcpTransport::note(const std::string& notice) {
+  if (!notice.empty() && std::ranges::find(notices_, notice) == notices_.end()) {
+    notices_.push_back(notice);
+  }
+}
+
+std::span<std::byte> TcpTransport::inbound(LinkId link, std::uint32_t copy) noexcept {
+  if (!links_[link]) return {};
+  return links_[link]->region.bytes().subspan(copy * region_bytes_, region_bytes_);
+}
+
+Post TcpTransport::write(LinkId link, std::uint32_t copy, std::uint64_t offset,
+                         std::span<const std::byte> bytes, std::uint64_t mark) noexcept {
+  LOCKSTEP_ASSERT(copy < kRegionCopies);
+  LOCKSTEP_ASSERT(offset % sizeof(std::uint64_t) == 0);
+  LOCKSTEP_ASSERT(bytes.size() % sizeof(std::uint64_t) == 0);
+  LOCKSTEP_ASSERT(offset + bytes.size() <= region_bytes_);
+  tcp::Link* const peer = links_[link].get();
+  if (peer == nullptr || peer->down) return Post::down;
+  return peer->out.push(copy, offset, bytes, mark);
+}
+
+void TcpTransport::flush(LinkId link) noexcept {
+  if (links_[link]) io_->send(*links_[link]);
+}
+
+std::uint64_t TcpTransport::completed(LinkId link) const noexcept {
+  return links_[link] ? links_[link]->out.completed() : last_completed_[link];
+}
+
+std::size_t TcpTransport::poll(std::span<LinkDown> events) noexcept {
+  io_->poll();
+  std::size_t count = 0;
+  for (const auto& link : links_) {
+    if (!link || link->reported || count == events.size()) continue;
+    events[count++] = {.link = link->number, .reason = link->reason};
+    link->reported = true;
+    io_->remove(*link);
+    link->socket.reset();
+  }
+  return count;
+}
+
+void TcpTransport::drop(LinkId link) noexcept {
+  if (!links_[link]) return;
+  tcp::Link& dropped = *links_[link];
+  if (dropped.socket.open()) io_->remove(dropped);
+  dropped.fail(DownReason::peer_left);
+  last_completed_[link] = dropped.out.completed();
+  links_[link].reset();
+}
+
+TcpTransport::~TcpTransport() {
+  if (io_) take_leave();
+}
+
+void TcpTransport::take_leave() noexcept {
+  constexpr std::uint64_t kPatienceNs = 100'000'000;
+  const runtime::TscClock clock;
+  const std::uint64_t deadline_ns = clock.now_ns() + kPatienceNs;
+  for (const auto& link : links_) {
+    if (!link || link->down) continue;
+    link->out.push_leave();
+    io_->send(*link);
+  }
+  for (const auto& link : links_) {
+    if (!link || !link->socket.open()) continue;
+    const int socket = link->socket.get();
+    while (!link->down && clock.now_ns() < deadline_ns) {
+      io_->send(*link);
+      discard_input(socket);
+      if (link->out.empty() && all_arrived(socket)) break;
+      pollfd waited{.fd = socket, .events = POLLIN, .revents = 0};
+      ::poll(&waited, 1, 1);
+    }
+    io_->remove(*link);
+    discard_input(socket);
+    ::shutdown(socket, SHUT_RDWR);
+  }
+}
+
+}  // namespace lockstep::transports

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lockstep/error.hpp"
+#include "runtime/memory.hpp"
+#include "transports/hello/meeting.hpp"
+#include "transports/tcp/io.hpp"
+#include "transports/transport.hpp"
+
+namespace lockstep::transports {
+
+/// How bytes get in and out of sockets.
+enum class TcpIo : std::uint8_t { automatic, io_uring, sockets };
+
+/// What a member needs to reach the others over TCP.
+struct TcpOptions {
+  std::string group;
+  std::vector<std::string> members;
+  std::vector<std::string> addresses;  ///< one per member, see runtime::parse_endpoint
+  std::uint32_t my_rank = 0;
+  std::size_t region_bytes = 0;  ///< of one copy
+  std::size_t source_bytes = 0;
+  runtime::MemoryOptions memory;
+  std::uint64_t join_timeout_ns = 0;
+  std::string introduction;
+  TcpIo io = TcpIo::automatic;
+};
+
+/// TCP, for every machine: writes travel as frames, and the receiver's reactor puts them where they
+/// belong when it polls. So they appear between two turns of its loop, from the lowest address up.
+///
+/// A write completes when the kernel has taken it. A sleeper is woken by what arrives: there is no
+/// doorbell to ring, and a beat wakes, too. A full socket is back-pressure, bounded by
+/// OutboundStream::kDepth writes.
+class TcpTransport final : public Transport {
+ public:
+  /// Meets all members at their TCP ports; blocks for at most join_timeout_ns. Errors: those of
+  /// meet, no_memory, and configuration when TcpIo::io_uring is asked for and forbidden here.
+  static Expected<std::unique_ptr<TcpTransport>> connect(const TcpOptions& options,
+                                                         const Examine& examine);
+  /// Leaves: peers see `peer_left`. Waits up to a tenth of a second for what was posted to reach
+  /// their hosts.
+  ~TcpTransport() override;
+
+  [[nodiscard]] std::size_t region_bytes() const noexcept override { return region_bytes_; }
+  [[nodiscard]] WriteOrder write_order() const noexcept override { return WriteOrder::ascending; }
+  [[nodiscard]] std::span<std::byte> source() noexcept override { return source_.bytes(); }
+  [[nodiscard]] std::span<std::byte> inbound(LinkId link, std::uint32_t copy) noexcept override;
+  Post write(LinkId link, std::uint32_t copy, std::uint64_t offset,
+             std::span<const std::byte> bytes, std::uint64_t mark) noexcept override;
+  void flush(LinkId link) noexcept override;
+  [[nodiscard]] std::uint64_t completed(LinkId link) const noexcept override;
+  std::size_t poll(std::span<LinkDown> events) noexcept override;
+  void drop(LinkId link) noexcept override;
+  void set_never_sleeps(bool /*never*/) noexcept override {}
+  void announce_sleep() noexcept override { io_->announce_sleep(); }
+  void announce_awake() noexcept override {}
+  void ring_doorbells() noexcept override {}
+  [[nodiscard]] std::span<const int> descriptors() const noexcept override {
+    return {&descriptor_, 1};
+  }
+  [[nodiscard]] std::span<const std::string> notices() const noexcept override { return notices_; }
+
+ private:
+  explicit TcpTransport(const TcpOptions& options);
+  Expected<void> make_memory(const TcpOptions& options);
+  Expected<void> make_io(TcpIo wanted);
+  Expected<void> adopt(MetPeer&& peer, const runtime::MemoryOptions& memory);
+  void take_leave() noexcept;
+  void note(const std::string& notice);
+
+  std::size_t region_bytes_;
+  Descriptor listener_;  ///< holds our port, so that nobody else can be this member
+  runtime::SharedBlock source_;
+  std::vector<std::unique_ptr<tcp::Link>> links_;  ///< by rank; null: me, and who was dropped
+  std::vector<std::uint64_t> last_completed_;      ///< of those dropped
+  std::unique_ptr<tcp::Io> io_;
+  int descriptor_ = -1;
+  std::vector<std::string> notices_;
+};
+
+}  // namespace lockstep::transports
