@@ -61,13 +61,13 @@ Result describe(const Session& session) {
   result.ring_bytes = options.ring_bytes;
   result.blocks = session.totals[0].blocks;
   if (options.scenario == Scenario::floor) {
-    result.transport = "raw shared memory";
+    result.transport = session.mesh ? "raw tcp" : "raw shared memory";
     result.ordering = "none";
     result.idle = session.floor_gives_way() ? "yield" : "spin";
     return result;
   }
   // "auto" picks shared memory for members on one host, and all of these are.
-  result.transport = "shm";
+  result.transport = options.transport == "auto" ? "shm" : options.transport;
   result.ordering = "round_robin";
   result.idle = to_string(static_cast<IdlePolicy>(session.records[0].idle));
   return result;

@@ -4,8 +4,10 @@
 
 #include <memory>
 
+#include "bench/floor.hpp"
 #include "bench/floor_seat.hpp"
 #include "bench/member.hpp"
+#include "bench/patience.hpp"
 #include "bench/rounds.hpp"
 #include "bench/scenes.hpp"
 
@@ -33,27 +35,26 @@ class FloorRun {
   FloorRun(Session& session, std::uint32_t rank)
       : session_(session),
         rank_(rank),
-        ping_(session.ping_memory(), session.plan.options.payload_bytes, session.clock,
-              session.floor_gives_way()),
-        stream_(session, rank) {}
+        ping_(make_ping_floor(session, rank)),
+        stream_(make_stream_floor(session, rank)) {}
 
   Expected<void> block(bool measured) {
     if (rank_ == 1) {
-      if (auto echoed = ping_.echo(); !echoed) return echoed;
+      if (auto echoed = ping_->echo(); !echoed) return echoed;
     } else {
       block_.clear();
       const auto complete =
-          ping_.measure(measured ? FloorPing::kRoundTrips : FloorPing::kWarmUpRoundTrips, block_);
+          ping_->measure(measured ? PingFloor::kRoundTrips : PingFloor::kWarmUpRoundTrips, block_);
       if (!complete) return std::unexpected(complete.error());
     }
-    const auto streamed = stream_.run();
+    const auto streamed = stream_->run();
     if (!streamed) return std::unexpected(streamed.error());
     if (rank_ == 0 && measured) add(*streamed);
     return {};
   }
 
  private:
-  void add(const StreamPair::Block& streamed) {
+  void add(const StreamFloor::Block& streamed) {
     Totals& totals = session_.totals[0];
     totals.floor.merge(block_);
     totals.floor_messages += streamed.messages;
@@ -63,8 +64,8 @@ class FloorRun {
 
   Session& session_;
   std::uint32_t rank_;
-  FloorPing ping_;
-  StreamPair stream_;
+  std::unique_ptr<PingFloor> ping_;
+  std::unique_ptr<StreamFloor> stream_;
   launch::Histogram block_;
 };
 

@@ -35,7 +35,8 @@ std::size_t FloorPing::memory_bytes(std::uint64_t payload_bytes) noexcept {
 
 FloorPing::FloorPing(std::span<std::byte> memory, std::uint64_t payload_bytes,
                      const runtime::TscClock& clock, bool gives_way) noexcept
-    : there_(memory.subspan(0, slot_bytes(payload_bytes))),
+    : PingFloor(payload_bytes),
+      there_(memory.subspan(0, slot_bytes(payload_bytes))),
       back_(memory.subspan(stride(payload_bytes), slot_bytes(payload_bytes))),
       clock_(clock),
       patience_(clock, gives_way) {}

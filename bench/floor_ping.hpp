@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 
+#include "bench/floor.hpp"
 #include "bench/patience.hpp"
 #include "lockstep/error.hpp"
 #include "runtime/clock.hpp"
@@ -21,7 +22,7 @@ namespace lockstep::bench {
 ///
 /// One object per side, over the same memory; used by that side's thread only. Spins or yields,
 /// never sleeps; no wait lasts longer than Patience::kSilenceNs.
-class FloorPing {
+class FloorPing final : public PingFloor {
  public:
   /// Shared, zeroed, 64-byte aligned memory that both sides see.
   static std::size_t memory_bytes(std::uint64_t payload_bytes) noexcept;
@@ -29,23 +30,10 @@ class FloorPing {
   FloorPing(std::span<std::byte> memory, std::uint64_t payload_bytes,
             const runtime::TscClock& clock, bool gives_way) noexcept;
 
-  /// Of a block, and of one whose figures are thrown away.
-  static constexpr std::uint64_t kRoundTrips = 1'000;
-  static constexpr std::uint64_t kWarmUpRoundTrips = 100;
-
-  /// The first side: records `round_trips` round trips, then releases the other side. Stops early
-  /// after `timeout_ns`, since with fewer cores than members a block could take for ever: true if
-  /// all were made. Error: timed_out when the other side was silent.
+  using PingFloor::measure;
   Expected<bool> measure(std::uint64_t round_trips, std::uint64_t timeout_ns,
-                         launch::Histogram& histogram);
-
-  /// The same with the usual timeout: a second, and a nanosecond for every byte.
-  Expected<bool> measure(std::uint64_t round_trips, launch::Histogram& histogram) {
-    return measure(round_trips, 1'000'000'000 + round_trips * there_.size(), histogram);
-  }
-
-  /// The second side: answers until released. Same error.
-  Expected<void> echo();
+                         launch::Histogram& histogram) override;
+  Expected<void> echo() override;
 
  private:
   void send(std::span<std::byte> slot, std::uint64_t flag) noexcept;

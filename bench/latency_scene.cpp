@@ -12,10 +12,7 @@ constexpr std::uint64_t kClosedLoopStride = 8;
 }  // namespace
 
 LatencyScene::LatencyScene(Session& session, Member& member)
-    : session_(session),
-      member_(member),
-      floor_(session.ping_memory(), session.plan.options.payload_bytes, session.clock,
-             session.floor_gives_way()) {
+    : session_(session), member_(member), floor_(make_ping_floor(session, member.rank())) {
   member.stamp(stamps(session));
   // By default the kernel ends sleeps up to 50 µs late (prctl(2)), and the open loop would measure
   // that and not the group.
@@ -116,10 +113,10 @@ void LatencyScene::drained(const Block& block, std::uint64_t messages, std::uint
 }
 
 Expected<void> LatencyScene::floor(const Block& block) {
-  if (member_.rank() == 1) return floor_.echo();
+  if (member_.rank() == 1) return floor_->echo();
   block_floor_->clear();
-  const auto complete = floor_.measure(
-      block.measured ? FloorPing::kRoundTrips : FloorPing::kWarmUpRoundTrips, *block_floor_);
+  const auto complete = floor_->measure(
+      block.measured ? PingFloor::kRoundTrips : PingFloor::kWarmUpRoundTrips, *block_floor_);
   if (!complete) return std::unexpected(complete.error());
   if (!block.measured) return {};
   Totals& totals = session_.totals[0];

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <optional>
 
+#include "tools/launch/local_addresses.hpp"
+
 namespace lockstep::bench {
 namespace {
 
@@ -124,7 +126,9 @@ GroupConfig group_config(const Plan& plan, const std::string& name, std::uint32_
   }
   config.senders.assign(config.members.begin(), config.members.begin() + plan.senders);
   config.self = config.members[rank];
+  config.addresses = plan.addresses;
   config.transport = plan.options.transport;
+  config.tcp_io = plan.options.tcp_io;
   config.ring_bytes = plan.options.ring_bytes;
   return config;
 }
@@ -135,7 +139,12 @@ Expected<Plan> make_plan(const Options& options, const Cpus& cpus) {
   if (!senders) return std::unexpected(senders.error());
   auto cores = choose_cores(options, cpus);
   if (!cores) return std::unexpected(cores.error());
-  Plan plan{options, *senders, std::move(*cores), {-1, -1}};
+  Plan plan{options, *senders, std::move(*cores), {-1, -1}, {}};
+  if (options.transport == "tcp" || options.transport == "verbs") {
+    auto addresses = launch::local_addresses(options.members, options.hosts);
+    if (!addresses) return std::unexpected(addresses.error());
+    plan.addresses = std::move(*addresses);
+  }
   if (plan.cores.empty() && cpus.preferred.size() >= 2) {
     plan.floor_cores = {cpus.preferred[0], cpus.preferred[1]};
   }

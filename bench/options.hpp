@@ -30,6 +30,9 @@ struct Options {
   double rate = 0;
   double seconds = 2;
   std::string transport = "auto";
+  /// Addresses of this host at which members listen in turn, where the medium is a network.
+  std::vector<std::string> hosts{"127.0.0.1"};
+  std::string tcp_io = "automatic";
   launch::As as = launch::As::processes;
   std::uint64_t ring_bytes = 1 << 20;
 };
@@ -45,6 +48,7 @@ struct Plan {
   std::vector<std::int32_t> cores;
   /// Where ranks 0 and 1 sit in floor blocks when they are not pinned; -1: anywhere.
   std::array<std::int32_t, 2> floor_cores{-1, -1};
+  std::vector<std::string> addresses;  ///< one per member; empty: the medium needs none
 };
 
 /// The CPUs of this host as far as a plan needs to know them.

@@ -103,8 +103,10 @@ void Rounds::conclude() {
 }
 
 Expected<void> Rounds::floor_block() {
-  if (member_.rank() < 2) {
-    const FloorSeat seat(session_.plan.floor_cores[member_.rank()]);
+  if (member_.rank() < scene_.floor_parties()) {
+    // More than two have no CPU each; where they run is for the system to say.
+    const bool seated = scene_.floor_parties() == 2;
+    const FloorSeat seat(seated ? session_.plan.floor_cores[member_.rank()] : -1);
     if (auto measured = scene_.floor(block_); !measured) return measured;
   }
   if (conducts()) control_.phase.store(next_phase().word());

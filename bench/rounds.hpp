@@ -35,7 +35,9 @@ class Scene {
   virtual Expected<void> send(const Block& block) = 0;
   /// Every member has applied everything. `messages` and `duration_ns` are those of this block.
   virtual void drained(const Block& block, std::uint64_t messages, std::uint64_t duration_ns) = 0;
-  /// The floor block that follows; ranks 0 and 1 only.
+  /// How many members, from rank 0 on, take part in a floor block.
+  [[nodiscard]] virtual std::uint32_t floor_parties() const { return 2; }
+  /// The floor block that follows; its parties only.
   virtual Expected<void> floor(const Block& block) = 0;
   /// After the last block.
   virtual void finished(std::uint64_t /*subject_elapsed_ns*/) {}
@@ -45,7 +47,7 @@ class Scene {
 ///
 /// A subject block: all arrive; rank 0 starts it; the senders send; when none will send more all
 /// run on until they have applied everything; rank 0 starts the floor block. All that time every
-/// member runs its reactor. In a floor block ranks 0 and 1 have the machine to themselves: the
+/// member runs its reactor. In a floor block its parties have the machine to themselves: the
 /// others sleep, or spin on a word nobody writes if they have CPUs of their own.
 class Rounds {
  public:

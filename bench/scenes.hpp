@@ -3,9 +3,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "bench/floor_ping.hpp"
+#include "bench/floor.hpp"
 #include "bench/rounds.hpp"
-#include "bench/stream_pair.hpp"
 
 namespace lockstep::bench {
 
@@ -38,7 +37,7 @@ class LatencyScene final : public Scene {
 
   Session& session_;
   Member& member_;
-  FloorPing floor_;
+  std::unique_ptr<PingFloor> floor_;  ///< of ranks 0 and 1
   std::unique_ptr<launch::Histogram> block_latency_ = std::make_unique<launch::Histogram>();
   std::unique_ptr<launch::Histogram> block_floor_ = std::make_unique<launch::Histogram>();
 };
@@ -55,12 +54,13 @@ class ThroughputScene final : public Scene {
   [[nodiscard]] std::uint64_t send_ns() const override;
   Expected<void> send(const Block& block) override;
   void drained(const Block& block, std::uint64_t messages, std::uint64_t duration_ns) override;
+  [[nodiscard]] std::uint32_t floor_parties() const override { return stream_parties(session_); }
   Expected<void> floor(const Block& block) override;
 
  private:
   Session& session_;
   Member& member_;
-  StreamPair floor_;
+  std::unique_ptr<StreamFloor> floor_;
   std::uint64_t burst_;
 };
 

@@ -39,6 +39,16 @@ std::size_t stamp_words(const Plan& plan) {
   return Stamps::words_for(kWanted, plan.options.members);
 }
 
+/// What the floors need when the medium is a network.
+Expected<void> make_network(Session& session) {
+  const Options& options = session.plan.options;
+  if (options.transport != "tcp") return {};
+  auto mesh = TcpMesh::create(options.members);
+  if (!mesh) return std::unexpected(mesh.error());
+  session.mesh.emplace(std::move(*mesh));
+  return {};
+}
+
 std::string unique_group_name() {
   static std::atomic<std::uint32_t> made{0};
   return fmt::format("bench-{}-{}", getpid(), made.fetch_add(1));
@@ -95,6 +105,7 @@ Expected<std::shared_ptr<Session>> make_session(const Plan& plan) {
                                             2 * stream_bytes(plan.options.payload_bytes))}) {
     if (!made) return std::unexpected(made.error());
   }
+  if (auto made = make_network(*session); !made) return std::unexpected(made.error());
   return session;
 }
 

@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "bench/blocks.hpp"
 #include "bench/control.hpp"
 #include "bench/options.hpp"
+#include "bench/tcp_mesh.hpp"
 #include "lockstep/error.hpp"
 #include "runtime/clock.hpp"
 #include "tools/launch/histogram.hpp"
@@ -57,6 +59,7 @@ struct Session {
   /// When message k of a sender was published, and applied by each member; see Stamps.
   launch::SharedArray<std::uint64_t> stamps;
   launch::SharedArray<std::byte> floor_memory;
+  std::optional<TcpMesh> mesh;  ///< of the floors over TCP
 
   [[nodiscard]] Control& control() const noexcept { return control_page[0]; }
   /// The memory of the latency floor, and of one direction of the throughput floor.
@@ -64,6 +67,12 @@ struct Session {
   [[nodiscard]] std::span<std::byte> stream_memory(std::size_t direction) const noexcept;
   /// Members may have to share CPUs: who waits for others must sleep.
   [[nodiscard]] bool gives_way() const noexcept { return plan.cores.empty(); }
+  /// Members sleep while they wait, so the floors of a network do.
+  [[nodiscard]] bool floor_sleeps() const noexcept {
+    const IdlePolicy idle = plan.options.idle;
+    const bool automatic_sleeps = idle == IdlePolicy::automatic && plan.cores.empty();
+    return idle == IdlePolicy::backoff || automatic_sleeps;
+  }
   /// Even the two members of a floor may have to share one.
   [[nodiscard]] bool floor_gives_way() const noexcept {
     return plan.cores.empty() && plan.floor_cores[1] < 0;

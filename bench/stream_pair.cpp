@@ -12,7 +12,7 @@ StreamPair::StreamPair(Session& session, std::uint32_t rank) noexcept
   if (both_ways || rank == 1) part_.receive = messages;
 }
 
-Expected<StreamPair::Block> StreamPair::run() {
+Expected<StreamFloor::Block> StreamPair::run() {
   if (auto met = meet(); !met) return std::unexpected(met.error());
   const std::uint64_t start_ns = session_.clock.now_ns();
   auto run = run_stream(out_, in_, part_, session_.clock, session_.floor_gives_way());

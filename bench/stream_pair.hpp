@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "bench/floor.hpp"
 #include "bench/floor_stream.hpp"
 #include "bench/session.hpp"
 
@@ -9,16 +10,11 @@ namespace lockstep::bench {
 
 /// Ranks 0 and 1 as the two ends of the throughput floor: both directions at once when the plan
 /// has several senders, else only from rank 0 to rank 1. One object per rank.
-class StreamPair {
+class StreamPair final : public StreamFloor {
  public:
   StreamPair(Session& session, std::uint32_t rank) noexcept;
 
-  struct Block {
-    std::uint64_t messages = 0;  ///< in both directions together
-    std::uint64_t duration_ns = 0;
-  };
-  /// One floor block; both ranks call it. Error: timed_out when the other one was silent.
-  Expected<Block> run();
+  Expected<Block> run() override;
 
  private:
   Expected<void> meet();

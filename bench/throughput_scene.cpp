@@ -16,7 +16,7 @@ constexpr std::uint64_t kFrameOverheadBytes = 32;
 ThroughputScene::ThroughputScene(Session& session, Member& member)
     : session_(session),
       member_(member),
-      floor_(session, member.rank()),
+      floor_(make_stream_floor(session, member.rank())),
       burst_(std::clamp<std::uint64_t>(
           kBurstBytes / (session.plan.options.payload_bytes + kFrameOverheadBytes), 1,
           kMostBurst)) {}
@@ -57,7 +57,7 @@ void ThroughputScene::drained(const Block& block, std::uint64_t messages,
 }
 
 Expected<void> ThroughputScene::floor(const Block& block) {
-  const auto measured = floor_.run();
+  const auto measured = floor_->run();
   if (!measured) return std::unexpected(measured.error());
   if (!block.measured || member_.rank() != 0) return {};
   Totals& totals = session_.totals[0];

@@ -66,8 +66,16 @@ void add_payload(CLI::App& command, const Arguments& arguments) {
 void add_group(CLI::App& command, const Arguments& arguments) {
   bench::Options& options = arguments->options;
   command.add_option("--members", options.members, "how many members")->capture_default_str();
-  command.add_option("--transport", options.transport, "auto or shm")
-      ->check(CLI::IsMember({"auto", "shm"}))
+  command.add_option("--transport", options.transport, "auto, shm, tcp or verbs")
+      ->check(CLI::IsMember({"auto", "shm", "tcp", "verbs"}))
+      ->capture_default_str();
+  command
+      .add_option("--hosts", options.hosts,
+                  "addresses of this host at which members listen in turn (tcp, verbs)")
+      ->delimiter(',')
+      ->capture_default_str();
+  command.add_option("--tcp-io", options.tcp_io, "automatic, io_uring or sockets")
+      ->check(CLI::IsMember({"automatic", "io_uring", "sockets"}))
       ->capture_default_str();
   command.add_option("--ring-bytes", options.ring_bytes, "size of each sender's ring")
       ->capture_default_str();

@@ -12,6 +12,7 @@
 #include "examples/matching_engine/order_source.hpp"
 #include "examples/matching_engine/report.hpp"
 #include "examples/matching_engine/run.hpp"
+#include "tools/launch/local_addresses.hpp"
 #include "tools/launch/members.hpp"
 #include "tools/launch/shared_array.hpp"
 #include "tools/launch/whole_file.hpp"
@@ -40,6 +41,11 @@ Expected<void> complete_config(Options& options) {
   }
   group.senders = {group.members[0]};
   group.self = group.members[0];
+  if (group.addresses.empty() && (group.transport == "tcp" || group.transport == "verbs")) {
+    auto addresses = launch::local_addresses(options.members, options.hosts);
+    if (!addresses) return std::unexpected(addresses.error());
+    group.addresses = std::move(*addresses);
+  }
   if (auto valid = validate(options.config.reactor); !valid) return valid;
   return validate(group);
 }

@@ -8,8 +8,10 @@
 
 namespace lockstep::launch {
 
-/// `count` loopback addresses with ports that are free now, for members that the caller is about
-/// to start: "127.0.0.1:40001", or "[::1]:40001". Somebody else may take one before they do.
-Expected<std::vector<std::string>> local_addresses(std::uint32_t count, bool ipv6 = false);
+/// `count` addresses of this host with ports that are free now, for members that the caller is
+/// about to start; `hosts` (IP literals) in turn: "127.0.0.1:40001", "[::1]:40002". Somebody else
+/// may take one before they do. Errors: configuration (no such host), system.
+Expected<std::vector<std::string>> local_addresses(std::uint32_t count,
+                                                   const std::vector<std::string>& hosts);
 
 }  // namespace lockstep::launch

@@ -1,0 +1,31 @@
+#include "bench/floor.hpp"
+
+#include "bench/floor_ping.hpp"
+#include "bench/session.hpp"
+#include "bench/stream_pair.hpp"
+#include "bench/tcp_ping.hpp"
+#include "bench/tcp_streams.hpp"
+
+namespace lockstep::bench {
+
+std::unique_ptr<PingFloor> make_ping_floor(Session& session, std::uint32_t rank) {
+  const std::uint64_t payload_bytes = session.plan.options.payload_bytes;
+  if (session.mesh.has_value()) {
+    if (rank > 1) return nullptr;
+    return std::make_unique<TcpPing>(session.mesh->socket(rank, 1 - rank), payload_bytes,
+                                     session.clock, session.floor_sleeps());
+  }
+  return std::make_unique<FloorPing>(session.ping_memory(), payload_bytes, session.clock,
+                                     session.floor_gives_way());
+}
+
+std::unique_ptr<StreamFloor> make_stream_floor(Session& session, std::uint32_t rank) {
+  if (session.mesh.has_value()) return std::make_unique<TcpStreams>(session, rank);
+  return std::make_unique<StreamPair>(session, rank);
+}
+
+std::uint32_t stream_parties(const Session& session) noexcept {
+  return session.mesh.has_value() ? session.plan.options.members : 2;
+}
+
+}  // namespace lockstep::bench
