@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "tests/processes/group_fixture.hpp"
+#include "tests/processes/medium.hpp"
 #include "tools/launch/members.hpp"
 #include "tools/launch/shared_array.hpp"
 
@@ -16,6 +17,26 @@ namespace lockstep::test {
 namespace {
 
 using launch::As;
+
+/// The faults of members, whatever they are connected by.
+class MemberFault : public testing::TestWithParam<Medium> {
+ protected:
+  void SetUp() override {
+    if (const std::string lack = missing(GetParam()); !lack.empty()) GTEST_SKIP() << lack;
+  }
+  /// What member m0 of a new group joins with; see `as`.
+  static GroupConfig new_group(std::uint32_t members, const char* purpose) {
+    GroupConfig config = group_of(members, 0, unique_name(purpose));
+    connect_by(GetParam(), config);
+    return config;
+  }
+};
+
+/// The same group, as the member of `rank` joins it.
+GroupConfig as(std::uint32_t rank, GroupConfig config) {
+  config.self = config.members[rank];
+  return config;
+}
 
 /// A member in a process of its own that turns until it is killed.
 pid_t fork_member(const GroupConfig& config) {
@@ -32,12 +53,12 @@ pid_t fork_member(const GroupConfig& config) {
 
 void reap(pid_t child) { waitpid(child, nullptr, 0); }
 
-TEST(Fault, AKilledMemberIsReportedWithRankAndReason) {
-  const std::string name = unique_name("killed");
-  const pid_t child = fork_member(group_of(2, 1, name));
+TEST_P(MemberFault, AKilledMemberIsReportedWithRankAndReason) {
+  const GroupConfig config = new_group(2, "killed");
+  const pid_t child = fork_member(as(1, config));
   Reactor reactor({.idle = IdlePolicy::backoff});
   Observer observer;
-  auto group = Group::join(reactor, group_of(2, 0, name), observer);
+  auto group = Group::join(reactor, config, observer);
   ASSERT_TRUE(group) << group.error().message;
   const auto slot = group->claim(8);
   ASSERT_TRUE(slot);
@@ -57,12 +78,12 @@ TEST(Fault, AKilledMemberIsReportedWithRankAndReason) {
   reap(child);
 }
 
-TEST(Fault, AMemberThatLeavesIsReportedAsLeaving) {
-  const std::string name = unique_name("leaving");
+TEST_P(MemberFault, AMemberThatLeavesIsReportedAsLeaving) {
+  const GroupConfig config = new_group(2, "leaving");
   const auto ends = launch::run_members(2, As::processes, 60 * kSecond, [&](std::uint32_t rank) {
     Reactor reactor({.idle = IdlePolicy::backoff});
     Observer observer;
-    auto group = Group::join(reactor, group_of(2, rank, name), observer);
+    auto group = Group::join(reactor, as(rank, config), observer);
     if (!group) return 1;
     if (rank == 1) return 0;
     if (!turn_until(reactor, [&] { return observer.losses > 0; })) return 2;
@@ -72,15 +93,12 @@ TEST(Fault, AMemberThatLeavesIsReportedAsLeaving) {
   for (const auto& end : *ends) EXPECT_TRUE(end.good()) << end.rank << ": " << end.words;
 }
 
-TEST(Fault, ASleepingSurvivorIsWokenByADeath) {
-  const std::string name = unique_name("asleep");
-  GroupConfig mine = group_of(2, 0, name);
+TEST_P(MemberFault, ASleepingSurvivorIsWokenByADeath) {
+  GroupConfig mine = new_group(2, "asleep");
   // No beat shall wake anyone: only the death itself.
   mine.heartbeat_interval_ns = 60 * kSecond;
   mine.silence_timeout_ns = 600 * kSecond;
-  GroupConfig theirs = mine;
-  theirs.self = "m1";
-  const pid_t child = fork_member(theirs);
+  const pid_t child = fork_member(as(1, mine));
   Reactor reactor({.idle = IdlePolicy::backoff});
   Observer observer;
   auto group = Group::join(reactor, mine, observer);
@@ -95,14 +113,11 @@ TEST(Fault, ASleepingSurvivorIsWokenByADeath) {
   reap(child);
 }
 
-TEST(Fault, ASilentMemberIsReportedThoughItsProcessLives) {
-  const std::string name = unique_name("silent");
-  GroupConfig mine = group_of(2, 0, name);
+TEST_P(MemberFault, ASilentMemberIsReportedThoughItsProcessLives) {
+  GroupConfig mine = new_group(2, "silent");
   mine.heartbeat_interval_ns = kSecond / 10;
   mine.silence_timeout_ns = 3 * kSecond;
-  GroupConfig theirs = mine;
-  theirs.self = "m1";
-  const pid_t child = fork_member(theirs);
+  const pid_t child = fork_member(as(1, mine));
   Reactor reactor({.idle = IdlePolicy::backoff});
   Observer observer;
   auto group = Group::join(reactor, mine, observer);
@@ -114,8 +129,8 @@ TEST(Fault, ASilentMemberIsReportedThoughItsProcessLives) {
   reap(child);
 }
 
-TEST(Fault, AMemberThatNeverStartsIsNamed) {
-  GroupConfig config = group_of(3, 0, unique_name("absent"));
+TEST_P(MemberFault, AMemberThatNeverStartsIsNamed) {
+  GroupConfig config = new_group(3, "absent");
   config.join_timeout_ns = kSecond / 2;
   Reactor reactor;
   Observer observer;
@@ -141,10 +156,10 @@ TEST(Fault, TheSameIdentityTwiceIsRefused) {
       << second.error().message;
 }
 
-TEST(Fault, DifferingConfigurationsAreRefusedWithBothValues) {
-  const std::string name = unique_name("differ");
+TEST_P(MemberFault, DifferingConfigurationsAreRefusedWithBothValues) {
+  const GroupConfig agreed = new_group(2, "differ");
   const auto ends = launch::run_members(2, As::processes, 60 * kSecond, [&](std::uint32_t rank) {
-    GroupConfig config = group_of(2, rank, name);
+    GroupConfig config = as(rank, agreed);
     if (rank == 1) config.ring_bytes = 1 << 17;
     Reactor reactor;
     Observer observer;
@@ -206,19 +221,34 @@ std::size_t open_descriptors() {
   return count;
 }
 
-TEST(Fault, JoiningAndLeavingLeaksNoDescriptor) {
-  const auto join_and_leave = [](const std::string& name) {
+TEST_P(MemberFault, JoiningAndLeavingLeaksNoDescriptor) {
+  const auto join_and_leave = [](const GroupConfig& config) {
     return launch::run_members(3, As::threads, 60 * kSecond, [&](std::uint32_t rank) {
       Reactor reactor({.idle = IdlePolicy::backoff});
       Observer observer;
-      const auto group = Group::join(reactor, group_of(3, rank, name), observer);
+      const auto group = Group::join(reactor, as(rank, config), observer);
       return group || group.error().code == ErrorCode::member_lost ? 0 : 1;
     });
   };
-  ASSERT_TRUE(join_and_leave(unique_name("warm")));
+  ASSERT_TRUE(join_and_leave(new_group(3, "warm")));
   const std::size_t before = open_descriptors();
-  for (int i = 0; i < 10; ++i) ASSERT_TRUE(join_and_leave(unique_name("leak")));
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(join_and_leave(new_group(3, "leak")));
   EXPECT_EQ(open_descriptors(), before);
+}
+
+TEST(Fault, APortInUseIsExplained) {
+  GroupConfig config = group_of(1, 0, unique_name("port"));
+  connect_by(Medium::tcp, config);
+  Reactor first_reactor({.idle = IdlePolicy::backoff});
+  Observer observer;
+  const auto first = Group::join(first_reactor, config, observer);
+  ASSERT_TRUE(first) << first.error().message;
+  Reactor second_reactor({.idle = IdlePolicy::backoff});
+  const auto second = Group::join(second_reactor, config, observer);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::identity_in_use);
+  EXPECT_NE(second.error().message.find(config.addresses[0]), std::string::npos)
+      << second.error().message;
 }
 
 TEST(Fault, LockedMemoryBeyondTheLimitIsExplained) {
@@ -238,6 +268,10 @@ TEST(Fault, LockedMemoryBeyondTheLimitIsExplained) {
   waitpid(child, &status, 0);
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
+
+INSTANTIATE_TEST_SUITE_P(Media, MemberFault,
+                         testing::Values(Medium::shm, Medium::tcp, Medium::verbs),
+                         [](const auto& tested) { return name_of(tested.param); });
 
 }  // namespace
 }  // namespace lockstep::test

@@ -9,6 +9,7 @@
 
 #include "lockstep/lockstep.hpp"
 #include "runtime/clock.hpp"
+#include "tests/processes/medium.hpp"
 #include "tools/launch/members.hpp"
 #include "tools/launch/shared_array.hpp"
 
@@ -26,6 +27,7 @@ struct Scenario {
   IdlePolicy idle = IdlePolicy::backoff;
   launch::As as = launch::As::processes;
   std::uint64_t ring_bytes = 1 << 16;
+  test::Medium medium = test::Medium::shm;
 };
 
 std::ostream& operator<<(std::ostream& out, const Scenario& s) { return out << s.name; }
@@ -75,16 +77,21 @@ bool publish_one(Group& group, const Scenario& scenario, std::uint64_t number) {
   return true;
 }
 
-int run_member(const Scenario& scenario, const std::string& group_name, std::uint32_t rank,
-               Result& result, std::atomic_ref<std::uint64_t> done) {
+GroupConfig group_for(const Scenario& scenario) {
   GroupConfig config;
-  config.name = group_name;
+  config.name = fmt::format("order-{}-{}", getpid(), scenario.name);
   for (std::uint32_t i = 0; i < scenario.members; ++i) {
     config.members.push_back(fmt::format("m{}", i));
     if (i < scenario.senders) config.senders.push_back(config.members.back());
   }
-  config.self = config.members[rank];
   config.ring_bytes = scenario.ring_bytes;
+  test::connect_by(scenario.medium, config);
+  return config;
+}
+
+int run_member(const Scenario& scenario, GroupConfig config, std::uint32_t rank, Result& result,
+               std::atomic_ref<std::uint64_t> done) {
+  config.self = config.members[rank];
   Reactor reactor({.idle = scenario.idle});
   Recorder recorder(result);
   auto group = Group::join(reactor, config, recorder);
@@ -115,13 +122,14 @@ class Order : public ::testing::TestWithParam<Scenario> {};
 
 TEST_P(Order, IsTheSameEverywhereAndLosesNothing) {
   const Scenario& scenario = GetParam();
+  if (const std::string lack = test::missing(scenario.medium); !lack.empty()) GTEST_SKIP() << lack;
   auto results = launch::SharedArray<Result>::create(scenario.members);
   auto done = launch::SharedArray<std::uint64_t>::create(1);
   ASSERT_TRUE(results && done);
-  const std::string name = fmt::format("order-{}-{}", getpid(), scenario.name);
+  const GroupConfig config = group_for(scenario);
   const auto ends =
       launch::run_members(scenario.members, scenario.as, 90 * kSecond, [&](std::uint32_t rank) {
-        return run_member(scenario, name, rank, (*results)[rank],
+        return run_member(scenario, config, rank, (*results)[rank],
                           std::atomic_ref<std::uint64_t>((*done)[0]));
       });
   ASSERT_TRUE(ends) << ends.error().message;
@@ -135,6 +143,8 @@ TEST_P(Order, IsTheSameEverywhereAndLosesNothing) {
   }
 }
 
+std::string name_of(const testing::TestParamInfo<Scenario>& tested) { return tested.param.name; }
+
 INSTANTIATE_TEST_SUITE_P(
     Shm, Order,
     ::testing::Values(
@@ -147,7 +157,42 @@ INSTANTIATE_TEST_SUITE_P(
         Scenario{"yielding", 3, 3, 64, 5'000, IdlePolicy::yield},
         Scenario{"threads", 3, 3, 64, 20'000, IdlePolicy::backoff, launch::As::threads},
         Scenario{"seven", 7, 7, 32, 3'000}),
-    [](const auto& tested) { return std::string(tested.param.name); });
+    name_of);
+
+Scenario over(test::Medium medium, Scenario scenario) {
+  scenario.medium = medium;
+  return scenario;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Tcp, Order,
+    ::testing::Values(over(test::Medium::tcp, {"pair", 2, 2, 64, 50'000}),
+                      over(test::Medium::tcp, {"one_sender", 3, 1, 64, 20'000}),
+                      over(test::Medium::tcp, {"all_senders", 3, 3, 64, 50'000}),
+                      over(test::Medium::tcp, {"empty", 3, 3, 0, 20'000}),
+                      over(test::Medium::tcp, {"half_a_ring", 3, 2, (1 << 15) - 32, 2'000}),
+                      over(test::Medium::tcp,
+                           {"large_rings", 2, 2, 100'000, 2'000, IdlePolicy::backoff,
+                            launch::As::processes, 1 << 20}),
+                      over(test::Medium::tcp, {"tiny_rings", 3, 3, 1'000, 5'000,
+                                               IdlePolicy::backoff, launch::As::processes, 4'096}),
+                      over(test::Medium::tcp, {"yielding", 3, 3, 64, 2'000, IdlePolicy::yield}),
+                      over(test::Medium::tcp,
+                           {"threads", 3, 3, 64, 20'000, IdlePolicy::backoff, launch::As::threads}),
+                      over(test::Medium::tcp, {"seven", 7, 7, 32, 1'000})),
+    name_of);
+
+// Inside ci/soft-roce, where every instruction is emulated: few messages.
+INSTANTIATE_TEST_SUITE_P(
+    Verbs, Order,
+    ::testing::Values(over(test::Medium::verbs, {"pair", 2, 2, 64, 2'000}),
+                      over(test::Medium::verbs, {"one_sender", 3, 1, 64, 1'000}),
+                      over(test::Medium::verbs, {"all_senders", 3, 3, 64, 1'000}),
+                      over(test::Medium::verbs, {"half_a_ring", 2, 2, (1 << 15) - 32, 200}),
+                      over(test::Medium::verbs,
+                           {"tiny_rings", 3, 3, 1'000, 500, IdlePolicy::backoff,
+                            launch::As::processes, 4'096})),
+    name_of);
 
 }  // namespace
 }  // namespace lockstep

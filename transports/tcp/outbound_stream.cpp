@@ -26,7 +26,8 @@ bool OutboundStream::extend_last(std::uint32_t copy, std::uint64_t offset,
   Entry& last = entry(head_ - 1);
   FrameHeader& header = last.header;
   const bool goes_on = last.body != nullptr && last.body + header.bytes == bytes.data() &&
-                       header.copy == copy && header.offset + header.bytes == offset;
+                       header.copy == copy && header.offset + header.bytes == offset &&
+                       header.bytes + bytes.size() <= kMostJoined;
   if (!goes_on) return false;
   header.bytes += bytes.size();
   last.mark = last_mark_ = mark;

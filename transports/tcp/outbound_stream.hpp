@@ -21,6 +21,8 @@ class OutboundStream {
  public:
   /// Writes that may wait on a link. A power of two.
   static constexpr std::uint64_t kDepth = 256;
+  /// Writes are joined up to this size: the sender's memory is free again write by write.
+  static constexpr std::size_t kMostJoined = 64 * 1024;
   /// Pieces that one `gather` yields at most: two per write.
   static constexpr std::size_t kMostPieces = 64;
   using Pieces = std::array<iovec, kMostPieces>;
