@@ -1,0 +1,56 @@
+// What a stranger may say to a member: a hello, and the stream of writes that follows it. Nothing
+// may be read or written out of bounds, and nothing that was refused may be acted on.
+
+#include <algorithm>
+#include <cstdlib>
+#include <vector>
+
+#include "transports/hello/hello_packet.hpp"
+#include "transports/tcp/inbound_stream.hpp"
+
+namespace {
+
+using namespace lockstep::transports;
+
+void require(bool condition) {
+  if (!condition) std::abort();
+}
+
+void hear_hello(std::span<const std::byte> bytes) {
+  const auto said = hello_bytes(bytes);
+  const auto hello = decode(bytes);
+  if (!hello) return;
+  require(said.has_value() && *said <= kMaxHelloBytes);
+  if (hello->version != kHelloVersion) return;
+  const auto again = encode(*hello);
+  require(std::ranges::equal(again, bytes));
+}
+
+/// The first byte says in which pieces the rest arrives.
+void receive_stream(std::span<const std::byte> bytes) {
+  constexpr std::size_t kRegion = 256;
+  constexpr std::byte kUntouched{0x5a};
+  if (bytes.empty()) return;
+  const std::size_t piece = 1 + std::to_integer<std::size_t>(bytes[0]) % 61;
+  bytes = bytes.subspan(1);
+  std::vector<std::byte> memory(64 + kRegion * kRegionCopies + 64, kUntouched);
+  tcp::InboundStream stream(std::span(memory).subspan(64, kRegion * kRegionCopies), kRegion);
+  while (!bytes.empty()) {
+    const std::size_t some = std::min(piece, bytes.size());
+    stream.feed(bytes.first(some));
+    bytes = bytes.subspan(some);
+  }
+  const auto untouched = [&](std::size_t at) { return memory[at] == kUntouched; };
+  for (std::size_t i = 0; i < 64; ++i) {
+    require(untouched(i) && untouched(memory.size() - 1 - i));
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::span bytes(reinterpret_cast<const std::byte*>(data), size);
+  hear_hello(bytes);
+  receive_stream(bytes);
+  return 0;
+}

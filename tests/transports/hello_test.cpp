@@ -1,0 +1,218 @@
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <cstring>
+#include <thread>
+
+#include "runtime/clock.hpp"
+#include "runtime/endpoint.hpp"
+#include "tools/launch/local_addresses.hpp"
+#include "transports/hello/hello_packet.hpp"
+#include "transports/hello/meeting.hpp"
+#include "transports/hello/tcp_place.hpp"
+
+namespace lockstep::transports {
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+
+Hello some_hello() {
+  return {.medium = Medium::tcp,
+          .rank = 1,
+          .region_bytes = 4'096,
+          .introduction = "introduction",
+          .parameters = "parameters"};
+}
+
+// ---- packets -----------------------------------------------------------------------------------
+
+TEST(HelloPacket, ComesBackAsItWasSaid) {
+  const auto packet = encode(some_hello());
+  EXPECT_EQ(hello_bytes(packet), packet.size());
+  const auto hello = decode(packet);
+  ASSERT_TRUE(hello);
+  EXPECT_EQ(hello->medium, Medium::tcp);
+  EXPECT_EQ(hello->rank, 1u);
+  EXPECT_EQ(hello->region_bytes, 4'096u);
+  EXPECT_EQ(hello->introduction, "introduction");
+  EXPECT_EQ(hello->parameters, "parameters");
+}
+
+TEST(HelloPacket, OfAnotherVersionIsKnownForOne) {
+  auto packet = encode(some_hello());
+  const std::uint32_t version = kHelloVersion + 7;
+  std::memcpy(packet.data() + offsetof(HelloHeader, version), &version, sizeof version);
+  const auto hello = decode(std::span(packet).first(sizeof(HelloHeader)));
+  ASSERT_TRUE(hello);
+  EXPECT_EQ(hello->version, version);
+}
+
+TEST(HelloPacket, ShortLongOrStrangeIsNone) {
+  const auto packet = encode(some_hello());
+  for (std::size_t bytes = 0; bytes < packet.size(); ++bytes) {
+    EXPECT_FALSE(decode(std::span(packet).first(bytes))) << bytes;
+  }
+  auto longer = packet;
+  longer.push_back(std::byte{0});
+  EXPECT_FALSE(decode(longer));
+  auto strange = packet;
+  strange[0] ^= std::byte{1};
+  EXPECT_FALSE(hello_bytes(strange));
+}
+
+TEST(HelloPacket, LengthsBeyondTheLimitsAreRefusedBeforeAnythingIsRead) {
+  for (const std::size_t field :
+       {offsetof(HelloHeader, introduction_bytes), offsetof(HelloHeader, parameters_bytes)}) {
+    auto packet = encode(some_hello());
+    const std::uint32_t huge = 0xffff'ffff;
+    std::memcpy(packet.data() + field, &huge, sizeof huge);
+    EXPECT_FALSE(hello_bytes(packet));
+  }
+}
+
+// ---- meeting over TCP
+// ----------------------------------------------------------------------------
+
+class TcpMeeting : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override { addresses_ = launch::local_addresses(3, {GetParam()}).value(); }
+
+  MeetingOptions options(std::uint32_t rank, std::uint32_t members = 2) const {
+    MeetingOptions options{.group = "hello",
+                           .members = {},
+                           .my_rank = rank,
+                           .medium = Medium::tcp,
+                           .region_bytes = 4'096,
+                           .timeout_ns = 20 * kSecond,
+                           .introduction = fmt::format("I am {}", rank)};
+    for (std::uint32_t i = 0; i < members; ++i) options.members.push_back(fmt::format("m{}", i));
+    return options;
+  }
+
+  Expected<Met> meet_as(const MeetingOptions& options) const {
+    auto place = TcpPlace::make(addresses_, options.my_rank);
+    return meet(
+        options, *place,
+        [&](std::uint32_t rank) {
+          return Offer{.parameters = fmt::format("{} to {}", options.my_rank, rank),
+                       .descriptors = {}};
+        },
+        [&](std::uint32_t rank, const std::string& introduction) -> Expected<void> {
+          if (introduction == fmt::format("I am {}", rank)) return {};
+          return fail(ErrorCode::mismatch, "what an introduction!");
+        });
+  }
+
+  /// A connection to the place of `rank`, once somebody listens there.
+  Descriptor stranger_at(std::uint32_t rank) const {
+    const auto endpoint = runtime::parse_endpoint(addresses_[rank]);
+    for (int attempt = 0; attempt < 2'000; ++attempt) {
+      Descriptor socket(::socket(endpoint->family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+      if (::connect(socket.get(), endpoint->generic(), endpoint->length) == 0) return socket;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return Descriptor();
+  }
+
+  std::vector<std::string> addresses_;
+};
+
+TEST_P(TcpMeeting, HandsOverWhatTheMediumMustKnow) {
+  Expected<Met> met[3];
+  std::vector<std::thread> members;
+  for (std::uint32_t rank = 0; rank < 3; ++rank) {
+    members.emplace_back([&, rank] { met[rank] = meet_as(options(rank, 3)); });
+  }
+  for (std::thread& member : members) member.join();
+  for (std::uint32_t rank = 0; rank < 3; ++rank) {
+    ASSERT_TRUE(met[rank]) << met[rank].error().message;
+    ASSERT_EQ(met[rank]->peers.size(), 2u);
+    for (const MetPeer& peer : met[rank]->peers) {
+      EXPECT_EQ(peer.parameters, fmt::format("{} to {}", peer.rank, rank));
+    }
+  }
+}
+
+TEST_P(TcpMeeting, SilentAndGarbledStrangersCostNothing) {
+  Expected<Met> met[2];
+  std::thread first([&] { met[0] = meet_as(options(0)); });
+  std::vector<Descriptor> strangers;
+  for (int i = 0; i < 60; ++i) {
+    strangers.push_back(stranger_at(0));
+    ASSERT_TRUE(strangers.back().open());
+    const std::string garbage(static_cast<std::size_t>(i) * 37 % 100, static_cast<char>(i));
+    if (i % 2 == 0) {
+      ::send(strangers.back().get(), garbage.data(), garbage.size(), MSG_NOSIGNAL);
+    }
+  }
+  std::thread second([&] { met[1] = meet_as(options(1)); });
+  first.join();
+  second.join();
+  for (const auto& one : met) EXPECT_TRUE(one) << one.error().message;
+}
+
+TEST_P(TcpMeeting, AnotherVersionIsNamedWithBoth) {
+  Expected<Met> met;
+  std::thread first([&] { met = meet_as(options(0)); });
+  auto packet = encode(some_hello());
+  const std::uint32_t version = kHelloVersion + 7;
+  std::memcpy(packet.data() + offsetof(HelloHeader, version), &version, sizeof version);
+  const Descriptor stranger = stranger_at(0);
+  ::send(stranger.get(), packet.data(), packet.size(), MSG_NOSIGNAL);
+  first.join();
+  ASSERT_FALSE(met);
+  EXPECT_EQ(met.error().code, ErrorCode::mismatch);
+  EXPECT_NE(met.error().message.find(fmt::format("version {}", version)), std::string::npos);
+  EXPECT_NE(met.error().message.find(fmt::format("speaks {}", kHelloVersion)), std::string::npos);
+}
+
+TEST_P(TcpMeeting, AnotherMediumOrLayoutIsNamedOnBothSides) {
+  for (const bool medium : {true, false}) {
+    Expected<Met> met[2];
+    std::vector<std::thread> members;
+    for (std::uint32_t rank = 0; rank < 2; ++rank) {
+      MeetingOptions mine = options(rank);
+      if (rank == 1 && medium) mine.medium = Medium::verbs;
+      if (rank == 1 && !medium) mine.region_bytes = 8'192;
+      members.emplace_back([&, mine, rank] { met[rank] = meet_as(mine); });
+    }
+    for (std::thread& member : members) member.join();
+    for (const auto& one : met) {
+      ASSERT_FALSE(one);
+      const std::string& message = one.error().message;
+      for (const char* value : {medium ? "tcp" : "4096", medium ? "verbs" : "8192"}) {
+        EXPECT_NE(message.find(value), std::string::npos) << message;
+      }
+    }
+  }
+}
+
+TEST_P(TcpMeeting, APeerThatGoesInTheMiddleOfItsHelloIsWaitedForAgain) {
+  Expected<Met> met[2];
+  std::thread first([&] { met[0] = meet_as(options(0)); });
+  {
+    const auto packet = encode(some_hello());
+    const Descriptor stranger = stranger_at(0);
+    ::send(stranger.get(), packet.data(), packet.size() / 2, MSG_NOSIGNAL);
+  }
+  std::thread second([&] { met[1] = meet_as(options(1)); });
+  first.join();
+  second.join();
+  for (const auto& one : met) EXPECT_TRUE(one) << one.error().message;
+}
+
+TEST_P(TcpMeeting, AnAddressOfAnotherHostIsExplained) {
+  const bool six = std::string(GetParam()).contains(':');
+  addresses_[0] = six ? "[2001:db8::1]:7000" : "192.0.2.1:7000";
+  const auto met = meet_as(options(0));
+  ASSERT_FALSE(met);
+  EXPECT_NE(met.error().message.find("not one of this host"), std::string::npos)
+      << met.error().message;
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, TcpMeeting, testing::Values("127.0.0.1", "::1"),
+                         [](const auto& tested) { return tested.index == 0 ? "ipv4" : "ipv6"; });
+
+}  // namespace
+}  // namespace lockstep::transports
