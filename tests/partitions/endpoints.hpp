@@ -5,16 +5,20 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <array>
-#include <cerrno>
 #include <cstdint>
-#include <cstring>
+#include <ostream>
 #include <string>
+#include <vector>
 
 #include "tests/partitions/partitions.hpp"
 #include "transports/shm/unix_socket.hpp"
 
 namespace lockstep::test {
+
+/// How GoogleTest prints it, also in the names of tests.
+inline void PrintTo(IpVersion version, std::ostream* out) {
+  *out << (version == IpVersion::v4 ? "IPv4" : "IPv6");
+}
 
 /// A socket address of either IP version.
 struct Endpoint {

@@ -66,9 +66,7 @@ class PartitionsOf : public testing::TestWithParam<IpVersion> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Partitions, PartitionsOf, testing::Values(IpVersion::v4, IpVersion::v6),
-                         [](const auto& version) {
-                           return version.param == IpVersion::v4 ? "IPv4" : "IPv6";
-                         });
+                         testing::PrintToStringParamName());
 
 TEST_P(PartitionsOf, EveryMemberReachesEveryOther) {
   make(4);
