@@ -6,7 +6,7 @@
 #include <functional>
 
 #include "lockstep/error.hpp"
-#include "transports/shm/unix_socket.hpp"
+#include "transports/hello/descriptor.hpp"
 
 namespace lockstep::test {
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "tests/partitions/partitions.hpp"
-#include "transports/shm/unix_socket.hpp"
+#include "transports/hello/descriptor.hpp"
 
 namespace lockstep::test {
 

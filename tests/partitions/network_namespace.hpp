@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "lockstep/error.hpp"
-#include "transports/shm/unix_socket.hpp"
+#include "transports/hello/descriptor.hpp"
 
 namespace lockstep::test {
 

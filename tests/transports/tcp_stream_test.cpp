@@ -90,6 +90,19 @@ TEST_F(TcpStream, AWriteThatGoesOnWhereTheLastOneEndedIsJoinedToIt) {
   EXPECT_EQ(out_.completed(), 11u);
 }
 
+TEST_F(TcpStream, AMarkOfSeveralWritesIsCompleteWithTheLast) {
+  for (std::size_t i = 0; i < 3; ++i) {
+    out_.push(0, i * 1'024, std::span(source_).subspan(i * 1'024, 512), 7);
+  }
+  EXPECT_LT(out_.completed(), 7u);
+  in_.feed(take(3 * (sizeof(FrameHeader) + 512) - 1));
+  EXPECT_LT(out_.completed(), 7u);
+  carry_all();
+  EXPECT_EQ(out_.completed(), 7u);
+  out_.push(0, 0, std::span(source_).first(512), 7);
+  EXPECT_LT(out_.completed(), 7u) << "once more";
+}
+
 TEST_F(TcpStream, ARowIsCopiedWhenItIsPosted) {
   out_.push(0, 0, std::span(source_).first(64), 1);
   std::ranges::fill(source_, std::byte{1});

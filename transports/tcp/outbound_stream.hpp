@@ -40,8 +40,12 @@ class OutboundStream {
   void sent(std::size_t bytes) noexcept;
 
   [[nodiscard]] bool empty() const noexcept { return tail_ == head_; }
-  /// Of the last write of which all was sent.
-  [[nodiscard]] std::uint64_t completed() const noexcept { return completed_; }
+  /// See Transport::completed. Several writes may have one mark: it is complete with the last.
+  [[nodiscard]] std::uint64_t completed() const noexcept {
+    if (empty()) return last_mark_;
+    const std::uint64_t waiting = entries_[tail_ % kDepth].mark;
+    return completed_ < waiting || waiting == 0 ? completed_ : waiting - 1;
+  }
   /// Forgets everything: the link is down.
   void clear() noexcept;
 
@@ -62,7 +66,7 @@ class OutboundStream {
   std::uint64_t head_ = 0;    ///< one past the newest
   std::uint64_t frozen_ = 0;  ///< entries before it are handed out, or half sent: they stay as is
   std::size_t sent_ = 0;      ///< bytes of the oldest, header included
-  std::uint64_t completed_ = 0;
+  std::uint64_t completed_ = 0;  ///< mark of the last write that was all sent
   std::uint64_t last_mark_ = 0;
 };
 

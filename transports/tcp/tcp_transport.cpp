@@ -13,6 +13,7 @@
 #include "runtime/clock.hpp"
 #include "transports/hello/tcp_place.hpp"
 #include "transports/tcp/sockets_io.hpp"
+#include "transports/tcp/uring_io.hpp"
 
 namespace lockstep::transports {
 namespace {
@@ -75,12 +76,15 @@ Expected<void> TcpTransport::make_memory(const TcpOptions& options) {
   return {};
 }
 
-Expected<void> TcpTransport::make_io(TcpIo /*wanted*/) {
-  auto io = tcp::SocketsIo::create();
-  if (!io) return std::unexpected(io.error());
-  io_ = std::move(*io);
-  descriptor_ = io_->descriptor();
-  return {};
+Expected<void> TcpTransport::make_io(TcpIo wanted) {
+  const auto keep = [this](auto io) -> Expected<void> {
+    if (!io) return std::unexpected(io.error());
+    io_ = std::move(*io);
+    descriptor_ = io_->descriptor();
+    return {};
+  };
+  if (wanted == TcpIo::io_uring) return keep(tcp::UringIo::create());
+  return keep(tcp::SocketsIo::create());
 }
 
 Expected<void> TcpTransport::adopt(MetPeer&& peer, const runtime::MemoryOptions& memory) {
@@ -165,6 +169,7 @@ void TcpTransport::take_leave() noexcept {
     const int socket = link->socket.get();
     while (!link->down && clock.now_ns() < deadline_ns) {
       io_->send(*link);
+      io_->poll();
       discard_input(socket);
       if (link->out.empty() && all_arrived(socket)) break;
       pollfd waited{.fd = socket, .events = POLLIN, .revents = 0};

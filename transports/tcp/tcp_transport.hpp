@@ -60,8 +60,8 @@ class TcpTransport final : public Transport {
   void drop(LinkId link) noexcept override;
   void set_never_sleeps(bool /*never*/) noexcept override {}
   void announce_sleep() noexcept override { io_->announce_sleep(); }
-  void announce_awake() noexcept override {}
-  void ring_doorbells() noexcept override {}
+  void announce_awake() noexcept override { io_->announce_awake(); }
+  void ring_doorbells() noexcept override { io_->submit(); }
   [[nodiscard]] std::span<const int> descriptors() const noexcept override {
     return {&descriptor_, 1};
   }
