@@ -196,10 +196,14 @@ bool UringIo::has_work() const noexcept {
 
 void UringIo::poll() noexcept {
   enable();
-  if (asleep_) bell_.reset();  // a look before going to sleep after all
   keep_going();
   if (has_work() || io_uring_sq_ready(&ring_) > 0) io_uring_submit_and_get_events(&ring_);
   reap();
+  if (!asleep_) return;
+  // A look between the announcement and the sleep: what it took rings no more, what came since
+  // does.
+  bell_.reset();
+  if (has_work()) bell_.ring();
 }
 
 void UringIo::reap() noexcept {
