@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -96,7 +97,8 @@ class Conformance : public testing::TestWithParam<Implementation> {
 
   void connect(const Wanted& wanted) {
     network_ = GetParam().connect(wanted);
-    ASSERT_NE(network_, nullptr);
+    // Ends the test here: an assertion would only end this function.
+    if (network_ == nullptr) throw std::runtime_error("the endpoints cannot be connected");
     members_ = wanted.members;
   }
   Transport& endpoint(std::uint32_t rank) { return network_->endpoint(rank); }

@@ -23,12 +23,13 @@ std::string VerbsGroup::missing() {
 }
 
 Expected<VerbsGroup> VerbsGroup::connect(std::uint32_t members, std::size_t region_bytes,
-                                         std::size_t source_bytes) {
+                                         std::size_t source_bytes, int gid_index) {
   const std::vector<std::string> devices = rdma_devices();
   VerbsGroup group;
   for (std::uint32_t rank = 0; rank < members; ++rank) {
     VerbsOptions options;
     options.device.device = rank % 2 == 0 ? devices.front() : devices.back();
+    options.device.gid_index = gid_index;
     options.members = members;
     options.my_rank = rank;
     options.region_bytes = region_bytes;

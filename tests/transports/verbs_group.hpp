@@ -19,7 +19,7 @@ class VerbsGroup {
   static std::string missing();
 
   static Expected<VerbsGroup> connect(std::uint32_t members, std::size_t region_bytes,
-                                      std::size_t source_bytes);
+                                      std::size_t source_bytes, int gid_index = -1);
 
   [[nodiscard]] VerbsTransport& endpoint(std::uint32_t rank) { return *endpoints_[rank]; }
   void end(std::uint32_t rank) { endpoints_[rank].reset(); }

@@ -15,10 +15,10 @@ namespace lockstep::transports {
 
 /// Which device to use.
 struct DeviceChoice {
-  std::string address;     ///< local IP literal whose RDMA device is used; empty: the nearest one
-  std::string device;      ///< by name ("rxe1") instead; empty: automatic
-  int gid_index = -1;      ///< of the RoCE v2 GID; -1: that of `address`, or a routable one
-  std::int32_t core = -1;  ///< CPU whose NUMA node a device should be near; -1: any
+  std::string address = {};  ///< local IP literal whose RDMA device is used; empty: the nearest one
+  std::string device = {};   ///< by name ("rxe1") instead; empty: automatic
+  int gid_index = -1;        ///< of the RoCE v2 GID; -1: that of `address`, or a routable one
+  std::int32_t core = -1;    ///< CPU whose NUMA node a device should be near; -1: any
 };
 
 /// Something that ends links: of one queue pair, or all of the device.

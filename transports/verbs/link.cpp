@@ -20,12 +20,13 @@ namespace {
 constexpr std::uint32_t kWantedInlineBytes = 256;
 /// Requests are split above this: a length has 32 bits, and a device its own limit.
 constexpr std::uint64_t kMostRequestBytes = std::uint64_t{1} << 30U;
-/// A request nobody answers is repeated after 4.096 µs × 2^14 = 67 ms, 7 times: after 8 × 67 ms =
-/// 0.54 s the peer is unreachable. (A device may take up to 4 times as long, IB spec 1.4,
+/// A request nobody answers is repeated after 4.096 µs × 2^14 = 67 ms, 6 times: after 7 × 67 ms =
+/// 0.47 s the peer is unreachable. (A device may take up to 4 times as long, IB spec 1.4,
 /// §9.7.6.1.3.) Shorter would take a stalled switch or hypervisor for a death; a process that dies
-/// is seen earlier, by the socket over which the members met.
+/// is seen earlier, by the socket over which the members met. Not 7 times: Soft-RoCE takes 7 for
+/// without end, as it means for receiver-not-ready retries.
 constexpr std::uint8_t kAckTimeoutExponent = 14;
-constexpr std::uint8_t kRetries = 7;
+constexpr std::uint8_t kRetries = 6;
 /// Without end; see the class comment.
 constexpr std::uint8_t kReceiverNotReadyRetries = 7;
 /// Code 8 is 0.16 ms (IB spec 1.4, table 45): how soon such a retry comes.
