@@ -105,24 +105,25 @@ std::string VerbsDevice::text() const {
   return fmt::format("{} port {}, {} (GID index {})", name(), port_, text_of(gid_), gid_index_);
 }
 
-Expected<Handle<ibv_mr>> VerbsDevice::register_memory(std::span<std::byte> memory, int access,
+Expected<Handle<ibv_mr>> VerbsDevice::register_memory(std::span<std::byte> memory, unsigned access,
                                                       const char* purpose) const {
   Handle<ibv_mr> region(::ibv_reg_mr(domain(), memory.data(), memory.size(), access));
   if (region) return region;
   const int error = errno;
-  if (error != ENOMEM) {
-    return fail(ErrorCode::system,
-                fmt::format("{}: {} bytes cannot be registered with {}: {}", purpose, memory.size(),
-                            name(), std::strerror(error)));
-  }
+  return fail(error == ENOMEM ? ErrorCode::no_memory : ErrorCode::system,
+              fmt::format("{}: {} bytes cannot be registered with {}: {}", purpose, memory.size(),
+                          name(), text_of_error(error)));
+}
+
+std::string VerbsDevice::text_of_error(int error) {
+  if (error != ENOMEM) return std::strerror(error);
   rlimit limit{};
   ::getrlimit(RLIMIT_MEMLOCK, &limit);
-  return fail(ErrorCode::no_memory,
-              fmt::format("{}: {} bytes cannot be registered with {} ({}): RLIMIT_MEMLOCK is {} "
-                          "bytes, and all that a device reads or writes counts; raise it (ulimit "
-                          "-l unlimited, or LimitMEMLOCK=infinity of the service), or use smaller "
-                          "rings",
-                          purpose, memory.size(), name(), std::strerror(error), limit.rlim_cur));
+  return fmt::format(
+      "{}; RLIMIT_MEMLOCK is {} bytes, and all that a device reads or writes counts: "
+      "raise it (ulimit -l unlimited, or LimitMEMLOCK=infinity of the service), or "
+      "use smaller rings",
+      std::strerror(error), limit.rlim_cur);
 }
 
 std::optional<DeviceEvent> VerbsDevice::next_event() noexcept {

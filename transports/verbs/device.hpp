@@ -54,10 +54,15 @@ class VerbsDevice {
   /// "rxe1 port 1, 10.77.0.1 (GID index 1)", for people.
   [[nodiscard]] std::string text() const;
 
+  /// `error` (errno) of a call that pins memory, in words: RLIMIT_MEMLOCK too if it may be the
+  /// cause.
+  [[nodiscard]] static std::string text_of_error(int error);
+
   /// Makes memory known to the device; never with relaxed ordering, which would let one write
   /// overtake another. `access`: enum ibv_access_flags. The memory must outlive the handle.
   /// Errors: no_memory (RLIMIT_MEMLOCK, and how to raise it), system.
-  [[nodiscard]] Expected<Handle<ibv_mr>> register_memory(std::span<std::byte> memory, int access,
+  [[nodiscard]] Expected<Handle<ibv_mr>> register_memory(std::span<std::byte> memory,
+                                                         unsigned access,
                                                          const char* purpose) const;
 
   /// Readable when next_event has something. The second is -1 if no address was resolved.

@@ -91,11 +91,13 @@ Expected<std::uint32_t> VerbsLink::make_queue_pair(const VerbsDevice& device, ib
     queue_pair_.reset(::ibv_create_qp(device.domain(), &wanted));
   }
   if (!queue_pair_) {
-    return fail(ErrorCode::system,
-                fmt::format("{} refuses a queue pair of {} requests and {} receives: {}; it has {} "
-                            "queue pairs of up to {}",
-                            device.name(), kSends, kReceives, std::strerror(errno),
-                            device.limits().max_qp, device.limits().max_qp_wr));
+    const int error = errno;
+    return fail(
+        error == ENOMEM ? ErrorCode::no_memory : ErrorCode::system,
+        fmt::format("{} refuses a queue pair of {} requests and {} receives (it has {} queue "
+                    "pairs of up to {}): {}",
+                    device.name(), kSends, kReceives, device.limits().max_qp,
+                    device.limits().max_qp_wr, VerbsDevice::text_of_error(error)));
   }
   return wanted.cap.max_inline_data;
 }

@@ -66,12 +66,13 @@ Expected<void> VerbsTransport::make_completions() {
     completions_.reset(::ibv_create_cq(device_.context(), needed, nullptr, channel_.get(), 0));
   }
   if (completions_) return {};
+  const int error = errno;
   return fail(
-      ErrorCode::system,
-      fmt::format("{} refuses a completion queue of {} entries ({} for each of {} members): "
-                  "{}; it has queues of up to {}",
+      error == ENOMEM ? ErrorCode::no_memory : ErrorCode::system,
+      fmt::format("{} refuses a completion queue of {} entries, {} for each of {} members (it "
+                  "has queues of up to {}): {}",
                   device_.name(), needed, VerbsLink::kSends + VerbsLink::kReceives, links_.size(),
-                  std::strerror(errno), device_.limits().max_cqe));
+                  device_.limits().max_cqe, VerbsDevice::text_of_error(error)));
 }
 
 Expected<void> VerbsTransport::make_source(const VerbsOptions& options) {
