@@ -121,28 +121,34 @@ bool is_near(ibv_device* device, std::int32_t core) {
   return near;
 }
 
+/// Why a device cannot be chosen without being asked for; empty if it can.
+std::string unfit(ibv_device* device, const Expected<Handle<ibv_context>>& context) {
+  if (!context) return context.error().message;
+  const char* name = ::ibv_get_device_name(device);
+  if (device->transport_type != IBV_TRANSPORT_IB) {
+    return fmt::format("{} is neither RoCE nor InfiniBand", name);
+  }
+  return active_port(context->get()) == 0 ? fmt::format("no port of {} is up", name) : "";
+}
+
 Expected<FoundDevice> find_nearest(const DeviceList& list, std::int32_t core) {
   FoundDevice best;
-  std::string unusable;
+  std::string faults;
   for (ibv_device* device : list.devices()) {
     auto context = open_context(device);
-    const std::uint8_t port = context ? active_port(context->get()) : std::uint8_t{0};
-    if (port == 0) {
-      unusable += fmt::format(
-          "; {}", context ? fmt::format("{}: no port is up", ::ibv_get_device_name(device))
-                          : context.error().message);
+    if (const std::string fault = unfit(device, context); !fault.empty()) {
+      faults += "; " + fault;
       continue;
     }
     const bool near = list.devices().size() == 1 || is_near(device, core);
     if (!best.context || near) best.context = std::move(*context);
-    best.port = active_port(best.context.get());
-    if (near) return best;
+    if (near) break;
   }
   if (best.context) return best;
   return fail(ErrorCode::configuration,
               fmt::format("no RDMA device is usable{}; bring a network interface up (ip link set "
                           "NAME up), or name the device",
-                          unusable));
+                          faults));
 }
 
 }  // namespace
