@@ -3,6 +3,7 @@
 #include <infiniband/verbs.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace lockstep::transports::conformance {
 
@@ -16,6 +17,16 @@ std::vector<std::string> rdma_devices() {
   if (list != nullptr) ::ibv_free_device_list(list);
   std::ranges::sort(names);
   return names;
+}
+
+VerbsOptions small_options(DeviceChoice device) {
+  VerbsOptions options;
+  options.device = std::move(device);
+  options.members = 2;
+  options.region_bytes = 4'096;
+  options.source_bytes = 1 << 16;
+  options.memory.huge_pages = HugePages::never;
+  return options;
 }
 
 std::string VerbsGroup::missing() {

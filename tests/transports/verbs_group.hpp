@@ -28,6 +28,9 @@ class VerbsGroup {
   std::vector<std::unique_ptr<VerbsTransport>> endpoints_;
 };
 
+/// For a group of two, rank 0, with little memory.
+VerbsOptions small_options(DeviceChoice device);
+
 /// The names of this machine's RDMA devices, sorted.
 std::vector<std::string> rdma_devices();
 

@@ -2,11 +2,8 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <array>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -14,6 +11,7 @@
 #include "runtime/clock.hpp"
 #include "tests/transports/conformance.hpp"
 #include "tests/transports/verbs_group.hpp"
+#include "transports/verbs/parameters.hpp"
 
 namespace lockstep::transports::conformance {
 namespace {
@@ -24,16 +22,6 @@ constexpr std::size_t kRegionBytes = 4'096;
 std::size_t open_descriptors() {
   const std::filesystem::directory_iterator entries("/proc/self/fd");
   return static_cast<std::size_t>(std::distance(begin(entries), end(entries)));
-}
-
-VerbsOptions options_for(DeviceChoice device) {
-  VerbsOptions options;
-  options.device = std::move(device);
-  options.members = 2;
-  options.region_bytes = kRegionBytes;
-  options.source_bytes = 1 << 16;
-  options.memory.huge_pages = HugePages::never;
-  return options;
 }
 
 class Verbs : public testing::Test {
@@ -268,7 +256,7 @@ TEST_F(Verbs, WritesTravelByIpv6Too) {
 TEST_F(Verbs, WhatIsNotThereIsNamed) {
   const std::string device = rdma_devices().front();
   const auto refused = [](DeviceChoice choice, const char* word) {
-    const auto opened = VerbsTransport::open(options_for(std::move(choice)));
+    const auto opened = VerbsTransport::open(small_options(std::move(choice)));
     ASSERT_FALSE(opened);
     EXPECT_NE(opened.error().message.find(word), std::string::npos) << opened.error().message;
   };
@@ -279,7 +267,7 @@ TEST_F(Verbs, WhatIsNotThereIsNamed) {
 }
 
 TEST_F(Verbs, RefusesPeersThatDoNotFit) {
-  auto one = VerbsTransport::open(options_for({})).value();
+  auto one = VerbsTransport::open(small_options({})).value();
   VerbsParameters peer = decode(end(0).parameters_for(1)).value();
   peer.region_bytes = 2 * kRegionBytes;
   const auto refused = one->connect(1, encode(peer));
@@ -310,21 +298,6 @@ TEST_F(Verbs, APortThatGoesDownTakesItsLinksDownAndWakesASleeper) {
   EXPECT_EQ(downs_[0][0].reason, DownReason::port_down);
   ASSERT_FALSE(opened);
   EXPECT_NE(opened.error().message.find("is down"), std::string::npos) << opened.error().message;
-}
-
-/// In a child process: what may be locked cannot be raised again.
-TEST_F(Verbs, MemoryThatMayNotBeLockedIsRefusedWithTheLimit) {
-  if (::geteuid() != 0) GTEST_SKIP() << "platform limit: only root can give up its privileges here";
-  const auto open_with_little_memory = [] {
-    const rlimit limit{.rlim_cur = 64 << 10, .rlim_max = 64 << 10};
-    if (::setrlimit(RLIMIT_MEMLOCK, &limit) != 0 || ::setuid(65'534) != 0) std::_Exit(1);
-    VerbsOptions options = options_for({.device = rdma_devices().front()});
-    options.region_bytes = 1 << 20;
-    const auto opened = VerbsTransport::open(options);
-    std::fputs(opened ? "opened" : opened.error().message.c_str(), stderr);
-    std::_Exit(!opened && opened.error().code == ErrorCode::no_memory ? 0 : 1);
-  };
-  EXPECT_EXIT(open_with_little_memory(), testing::ExitedWithCode(0), "RLIMIT_MEMLOCK is 65536");
 }
 
 }  // namespace
