@@ -55,6 +55,10 @@ using VerbsStatistics = SendQueue::Counts;
 /// set_never_sleeps(false) after true takes as long as a write takes: until then peers ring no
 /// bell.
 ///
+/// Whole words. NICs write aligned words whole. Soft-RoCE copies with the kernel's memcpy, which is
+/// 'rep movsb' on CPUs with erms or fsrm: whole words on silicon, single bytes in an emulator
+/// (QEMU's TCG), where words were seen torn. Hide the two flags from an emulated kernel.
+///
 /// Failing links. A peer whose machine or device is gone is seen by the write nobody answers, after
 /// half a second; an orderly end is told by the peer's transport; whoever knows more (the socket
 /// over which the members met) calls fail_link.
