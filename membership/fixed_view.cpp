@@ -104,6 +104,7 @@ Expected<void> FixedView::connect() {
                                         .memory = {.huge_pages = reactor_.config().huge_pages,
                                                    .lock = reactor_.config().lock_memory},
                                         .introduction = mine.encode(),
+                                        .core = reactor_.config().core,
                                         .doorbell = reactor_.doorbell().descriptor()},
                                        examine);
   if (!transport) return std::unexpected(transport.error());

@@ -23,7 +23,7 @@ class Duty {
   /// When this duty wants a turn even if nothing happens (monotonic ns).
   [[nodiscard]] virtual std::uint64_t deadline_ns() const noexcept = 0;
 
-  /// Descriptors that are readable when there is work. At most 64.
+  /// Descriptors that are readable when there is work. At most 80.
   [[nodiscard]] virtual std::span<const int> descriptors() const noexcept = 0;
 };
 

@@ -152,7 +152,7 @@ void Reactor::note(std::string notice) {
 }
 
 void Reactor::attach(Duty& duty) {
-  constexpr std::size_t kDescriptorsPerDuty = 64;
+  constexpr std::size_t kDescriptorsPerDuty = 80;
   duties_.push_back(&duty);
   waited_on_.reserve(1 + duties_.size() * kDescriptorsPerDuty);
 }

@@ -4,6 +4,7 @@
 
 #include "transports/shm/shm_transport.hpp"
 #include "transports/tcp/tcp_transport.hpp"
+#include "transports/verbs/verbs_meeting.hpp"
 
 namespace lockstep::transports {
 namespace {
@@ -38,6 +39,22 @@ Expected<std::unique_ptr<Transport>> connect(const GroupConfig& config,
                                                .introduction = options.introduction,
                                                .doorbell = options.doorbell},
                                               examine));
+  }
+  if (config.transport == "verbs") {
+    return as_transport(
+        connect_by_verbs({.group = config.name,
+                          .members = config.members,
+                          .addresses = config.addresses,
+                          .join_timeout_ns = config.join_timeout_ns,
+                          .introduction = options.introduction,
+                          .transport = {.device = {.device = config.verbs_device,
+                                                   .gid_index = config.verbs_gid_index,
+                                                   .core = options.core},
+                                        .my_rank = options.my_rank,
+                                        .region_bytes = options.region_bytes,
+                                        .source_bytes = options.source_bytes,
+                                        .memory = options.memory}},
+                         examine));
   }
   return as_transport(TcpTransport::connect({.group = config.name,
                                              .members = config.members,

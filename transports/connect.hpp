@@ -20,6 +20,7 @@ struct ConnectOptions {
   std::size_t source_bytes = 0;
   runtime::MemoryOptions memory;
   std::string introduction;  ///< for every other member; at most kMaxIntroductionBytes
+  std::int32_t core = -1;    ///< CPU of the reactor, for devices near it; -1: any
   int doorbell = -1;         ///< this reactor's eventfd; stays the caller's
 };
 

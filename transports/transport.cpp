@@ -12,6 +12,14 @@ std::string_view to_string(DownReason reason) noexcept {
       return "link failed";
     case DownReason::protocol_error:
       return "wrote what no correct member writes";
+    case DownReason::unreachable:
+      return "does not answer";
+    case DownReason::port_down:
+      return "the network port of this member is down";
+    case DownReason::device_lost:
+      return "the network device of this member failed or was removed";
+    case DownReason::address_changed:
+      return "the network address of this member changed";
   }
   return "unknown";
 }

@@ -36,10 +36,14 @@ enum class WriteOrder : std::uint8_t {
 
 /// Why a link is down.
 enum class DownReason : std::uint8_t {
-  peer_left,       ///< the peer closed the link in good order
-  peer_died,       ///< the peer's reactor thread or process ended without closing
-  link_failed,     ///< the medium gave up
-  protocol_error,  ///< the peer wrote what no correct peer writes
+  peer_left,        ///< the peer closed the link in good order
+  peer_died,        ///< the peer's reactor thread or process ended without closing
+  link_failed,      ///< the medium gave up
+  protocol_error,   ///< the peer wrote what no correct peer writes
+  unreachable,      ///< the peer's side of the medium stopped answering
+  port_down,        ///< this member's network port lost its link
+  device_lost,      ///< this member's network device failed or was removed
+  address_changed,  ///< this member's network address is another one now
 };
 std::string_view to_string(DownReason reason) noexcept;
 

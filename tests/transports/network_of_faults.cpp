@@ -39,9 +39,13 @@ class NetworkOfFaults final : public Network {
 
 Implementation behind_faults(Implementation implementation) {
   return {.name = implementation.name + "_with_faults",
-          .connect = [connect = std::move(implementation.connect)](const Wanted& wanted) {
-            return std::make_unique<NetworkOfFaults>(connect(wanted), wanted);
-          }};
+          .connect =
+              [connect = std::move(implementation.connect)](const Wanted& wanted) {
+                auto inner = connect(wanted);
+                return inner ? std::make_unique<NetworkOfFaults>(std::move(inner), wanted)
+                             : nullptr;
+              },
+          .missing = std::move(implementation.missing)};
 }
 
 }  // namespace lockstep::transports::conformance

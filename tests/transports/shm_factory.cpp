@@ -7,7 +7,6 @@
 #include <mutex>
 #include <thread>
 
-#include "runtime/clock.hpp"
 #include "runtime/doorbell.hpp"
 #include "tests/transports/conformance.hpp"
 #include "transports/shm/shm_transport.hpp"
@@ -109,33 +108,12 @@ class NetworkOfShm final : public Network {
 
   Transport& endpoint(std::uint32_t rank) override { return *owners_[rank]->transport(); }
 
-  /// Every party in a thread of its own: the memory really is written while it is read.
-  bool run(std::vector<Party> parties) override {
-    const std::uint64_t deadline = clock_.now_ns() + 30 * kSecond;
-    std::atomic<std::size_t> done{0};
-    std::vector<std::thread> threads;
-    for (Party& party : parties) {
-      threads.emplace_back([&] {
-        bool counted = false;
-        while (done.load() < parties.size() && clock_.now_ns() < deadline) {
-          if (party() && !counted) {
-            counted = true;
-            done.fetch_add(1);
-          }
-          std::this_thread::yield();
-        }
-      });
-    }
-    for (std::thread& thread : threads) thread.join();
-    return done.load() == parties.size();
-  }
-
+  bool run(std::vector<Party> parties) override { return run_in_threads(std::move(parties)); }
   void pump() override {}
   bool doorbell_rang(std::uint32_t rank) override { return owners_[rank]->bell_rang(); }
   void end_member(std::uint32_t rank) override { owners_[rank].reset(); }
 
  private:
-  runtime::TscClock clock_;
   std::vector<std::unique_ptr<Owner>> owners_;
 };
 
