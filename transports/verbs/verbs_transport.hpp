@@ -59,8 +59,9 @@ using VerbsStatistics = SendQueue::Counts;
 /// bell.
 ///
 /// Whole words. NICs write aligned words whole. Soft-RoCE copies with the kernel's memcpy, which is
-/// 'rep movsb' on CPUs with erms or fsrm: whole words on silicon, single bytes in an emulator
-/// (QEMU's TCG), where words were seen torn. Hide the two flags from an emulated kernel.
+/// 'rep movsb' on CPUs with erms or fsrm. No manual promises whole words for that; an emulator
+/// (QEMU's TCG) copies byte by byte, and words were seen torn there. Hide the two flags from an
+/// emulated kernel; on real CPUs Soft-RoCE is for trying things out.
 ///
 /// Failing links. A peer whose machine or device is gone is seen by the write nobody answers, after
 /// half a second; an orderly end is told by the peer's transport; whoever knows more (the socket
