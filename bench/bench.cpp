@@ -61,7 +61,8 @@ Result describe(const Session& session) {
   result.ring_bytes = options.ring_bytes;
   result.blocks = session.totals[0].blocks;
   if (options.scenario == Scenario::floor) {
-    result.transport = session.mesh ? "raw tcp" : "raw shared memory";
+    const bool network = options.transport == "tcp" || options.transport == "verbs";
+    result.transport = "raw " + (network ? options.transport : "shared memory");
     result.ordering = "none";
     result.idle = session.floor_gives_way() ? "yield" : "spin";
     return result;

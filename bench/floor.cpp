@@ -5,11 +5,20 @@
 #include "bench/stream_pair.hpp"
 #include "bench/tcp_ping.hpp"
 #include "bench/tcp_streams.hpp"
+#include "bench/verbs_floors.hpp"
 
 namespace lockstep::bench {
+namespace {
+
+bool by_verbs(const Session& session) noexcept { return session.plan.options.transport == "verbs"; }
+
+}  // namespace
 
 std::unique_ptr<PingFloor> make_ping_floor(Session& session, std::uint32_t rank) {
   const std::uint64_t payload_bytes = session.plan.options.payload_bytes;
+  if (by_verbs(session)) {
+    return rank > 1 ? nullptr : std::make_unique<VerbsPing>(session, rank);
+  }
   if (session.mesh.has_value()) {
     if (rank > 1) return nullptr;
     return std::make_unique<TcpPing>(session.mesh->socket(rank, 1 - rank), payload_bytes,
@@ -20,6 +29,7 @@ std::unique_ptr<PingFloor> make_ping_floor(Session& session, std::uint32_t rank)
 }
 
 std::unique_ptr<StreamFloor> make_stream_floor(Session& session, std::uint32_t rank) {
+  if (by_verbs(session)) return std::make_unique<VerbsStream>(session, rank);
   if (session.mesh.has_value()) return std::make_unique<TcpStreams>(session, rank);
   return std::make_unique<StreamPair>(session, rank);
 }

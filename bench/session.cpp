@@ -101,6 +101,7 @@ Expected<std::shared_ptr<Session>> make_session(const Plan& plan) {
        {allocate(session->control_page, 1), allocate(session->records, members),
         allocate(session->totals, 1), allocate(session->block_subjects, kMostBlocks * members),
         allocate(session->block_floors, kMostBlocks), allocate(session->stamps, stamp_words(plan)),
+        allocate(session->lanes, 4),
         allocate(session->floor_memory, ping_bytes(plan.options.payload_bytes) +
                                             2 * stream_bytes(plan.options.payload_bytes))}) {
     if (!made) return std::unexpected(made.error());

@@ -13,6 +13,7 @@
 #include "bench/control.hpp"
 #include "bench/options.hpp"
 #include "bench/tcp_mesh.hpp"
+#include "bench/verbs_lane.hpp"
 #include "lockstep/error.hpp"
 #include "runtime/clock.hpp"
 #include "tools/launch/histogram.hpp"
@@ -59,7 +60,8 @@ struct Session {
   /// When message k of a sender was published, and applied by each member; see Stamps.
   launch::SharedArray<std::uint64_t> stamps;
   launch::SharedArray<std::byte> floor_memory;
-  std::optional<TcpMesh> mesh;  ///< of the floors over TCP
+  launch::SharedArray<LaneAddress> lanes;  ///< of the floors over verbs: ping, stream; ranks 0, 1
+  std::optional<TcpMesh> mesh;             ///< of the floors over TCP
 
   [[nodiscard]] Control& control() const noexcept { return control_page[0]; }
   /// The memory of the latency floor, and of one direction of the throughput floor.
