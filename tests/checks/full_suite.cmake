@@ -25,3 +25,16 @@ foreach(sanitizer asan tsan)
 endforeach()
 
 add_fuzz_tests(fuzz 15 fuzz)
+
+# Everything that needs an RDMA device, in a virtual machine. It fills the cores by itself. 125 is
+# "there is no machine to run it in": skipped, as on a host where it is not wanted.
+option(LOCKSTEP_SOFT_ROCE "run the tests over RDMA in a virtual machine (ci/soft-roce)" ON)
+if(LOCKSTEP_SOFT_ROCE)
+  add_test(NAME soft-roce
+           COMMAND ${CMAKE_SOURCE_DIR}/ci/soft-roce --timeout 600 ci/soft-roce.d/suite
+           WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+else()
+  add_test(NAME soft-roce COMMAND sh -c "echo 'not wanted: --without-soft-roce'; exit 125")
+endif()
+set_tests_properties(soft-roce PROPERTIES LABELS soft-roce TIMEOUT 1800 PROCESSORS ${cores}
+                     RUN_SERIAL TRUE SKIP_RETURN_CODE 125)
