@@ -22,7 +22,8 @@ using launch::As;
 class MemberFault : public testing::TestWithParam<Medium> {
  protected:
   void SetUp() override {
-    if (const std::string lack = missing(GetParam()); !lack.empty()) GTEST_SKIP() << lack;
+    const std::string lack = missing(GetParam());
+    if (!lack.empty()) GTEST_SKIP() << "platform limit: " << lack;
   }
   /// What member m0 of a new group joins with; see `as`.
   static GroupConfig new_group(std::uint32_t members, const char* purpose) {
