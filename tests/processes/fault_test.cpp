@@ -22,7 +22,9 @@ using launch::As;
 class MemberFault : public testing::TestWithParam<Medium> {
  protected:
   void SetUp() override {
-    if (const std::string lack = missing(GetParam()); !lack.empty()) GTEST_SKIP() << lack;
+    if (const std::string lack = missing(GetParam()); !lack.empty()) {
+      GTEST_SKIP() << "platform limit: " << lack;
+    }
   }
   /// What member m0 of a new group joins with; see `as`.
   static GroupConfig new_group(std::uint32_t members, const char* purpose) {

@@ -29,7 +29,7 @@ inline std::string missing(Medium medium) {
   std::error_code none;
   if (medium != Medium::verbs) return {};
   if (!std::filesystem::is_empty("/sys/class/infiniband", none) && !none) return {};
-  return "platform limit: no RDMA device here (ci/soft-roce runs this in a VM)";
+  return "no RDMA device here (ci/soft-roce runs this in a VM)";
 }
 
 /// Where members of a test listen: loopback, or the two RoCE devices of ci/soft-roce.

@@ -122,7 +122,9 @@ class Order : public ::testing::TestWithParam<Scenario> {};
 
 TEST_P(Order, IsTheSameEverywhereAndLosesNothing) {
   const Scenario& scenario = GetParam();
-  if (const std::string lack = test::missing(scenario.medium); !lack.empty()) GTEST_SKIP() << lack;
+  if (const std::string lack = test::missing(scenario.medium); !lack.empty()) {
+    GTEST_SKIP() << "platform limit: " << lack;
+  }
   auto results = launch::SharedArray<Result>::create(scenario.members);
   auto done = launch::SharedArray<std::uint64_t>::create(1);
   ASSERT_TRUE(results && done);
