@@ -188,7 +188,7 @@ Expected<void> VerbsLink::agree(const VerbsDevice& device, const VerbsParameters
     const auto promise = [](bool keeps) { return keeps ? "keeps" : "does not keep"; };
     return fail(ErrorCode::mismatch,
                 fmt::format("the peer's device {} the order of bytes inside a write, {} of this "
-                            "member {} it; tell all members not to rely on it",
+                            "member {} it; use devices of one kind in a group",
                             promise(peer.keeps_order), device.name(), promise(keeps_order_)));
   }
   return {};
