@@ -170,7 +170,9 @@ Expected<StreamFloor::Block> VerbsStream::run() {
   const std::uint64_t start_ns = session_.clock.now_ns();
   patience_.renew();
   while (sent_ < to_send_ || received_ < to_receive_ || acknowledged_ < received_) {
-    const bool progress = produce() | consume();
+    const bool wrote = produce();
+    const bool read = consume();
+    const bool progress = wrote || read;
     if (progress) patience_.renew();
     if (lane_->broken() || (!progress && !patience_.wait())) return silent_pair();
   }
