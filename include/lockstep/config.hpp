@@ -62,8 +62,8 @@ struct GroupConfig {
   /// How members reach one another: "shm", "tcp", "verbs", or "auto": shared memory when no
   /// addresses are given, else TCP. See docs/transports.md.
   std::string transport = "auto";
-  /// TCP only: through "io_uring", by the calls of plain "sockets", or "automatic": what is faster
-  /// for the idle policy.
+  /// TCP only: through "io_uring", by the calls of plain "sockets", or "automatic": what was
+  /// measured to be faster, which is sockets so far.
   std::string tcp_io = "automatic";
   /// Verbs only: the RDMA device, as "mlx5_0"; empty: the one that has this member's address.
   std::string verbs_device{};

@@ -39,7 +39,7 @@ struct Refusal {
 };
 
 /// Room for one message inside this member's ring: write the payload in place, then publish.
-/// Dropping it unpublished costs nothing. It ends with the next claim or poll_once.
+/// Dropping it unpublished costs at most a pad. It ends with the next claim or poll_once.
 class LOCKSTEP_EXPORT Slot {
  public:
   [[nodiscard]] std::byte* data() const noexcept { return payload_.data(); }

@@ -2,7 +2,6 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <atomic>
 #include <thread>
 
 #include "runtime/clock.hpp"
@@ -61,28 +60,12 @@ class NetworkOfTcp final : public Network {
   Transport& endpoint(std::uint32_t rank) override { return *endpoints_[rank]; }
 
   bool run(std::vector<Party> parties) override {
-    const std::uint64_t deadline = clock_.now_ns() + 30 * kSecond;
-    if (io_ == TcpIo::io_uring) return interleave(parties, deadline);
-    std::atomic<std::size_t> done{0};
-    std::vector<std::thread> threads;
-    for (Party& party : parties) {
-      threads.emplace_back([&] {
-        bool counted = false;
-        while (done.load() < parties.size() && clock_.now_ns() < deadline) {
-          if (party() && !counted) {
-            counted = true;
-            done.fetch_add(1);
-          }
-          std::this_thread::yield();
-        }
-      });
-    }
-    for (std::thread& thread : threads) thread.join();
-    return done.load() == parties.size();
+    return io_ == TcpIo::io_uring ? interleave(parties) : run_in_threads(std::move(parties));
   }
 
   /// A ring belongs to the thread that first used it, and tests look at endpoints from theirs.
-  bool interleave(std::vector<Party>& parties, std::uint64_t deadline) {
+  bool interleave(const std::vector<Party>& parties) {
+    const std::uint64_t deadline = clock_.now_ns() + 30 * kSecond;
     std::vector<bool> done(parties.size());
     while (std::ranges::count(done, false) > 0) {
       if (clock_.now_ns() > deadline) return false;
