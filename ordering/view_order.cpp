@@ -364,7 +364,7 @@ bool ViewOrder::send(bool busy) noexcept {
   idle_turns_ = busy ? 0 : idle_turns_ + 1;
   refresh_row(delivered_bytes_unpushed_ >= layout_.ring_bytes / 8 ||
               idle_turns_ == kIdleTurnsBeforeSettling);
-  return push_all(true);
+  return push_all(true, transport_.row_may_trail());
 }
 
 void ViewOrder::fill_turns() noexcept {
@@ -386,18 +386,21 @@ void ViewOrder::refresh_row(bool force_delivered) noexcept {
   }
 }
 
-bool ViewOrder::push_all(bool ring_doorbells) noexcept {
+bool ViewOrder::push_all(bool ring_doorbells, bool row_may_trail) noexcept {
   bool posted = false;
   for (Peer& peer : peers_) {
-    if (!peer.lost) posted |= push(peer);
+    if (!peer.lost) posted |= push(peer, row_may_trail);
   }
   if (posted && ring_doorbells && !mutant(Mutant::no_doorbell)) transport_.ring_doorbells();
   return posted;
 }
 
-bool ViewOrder::push(Peer& peer) noexcept {
+bool ViewOrder::push(Peer& peer, bool row_may_trail) noexcept {
   const bool frames = peer.posted_position != ring_.head();
-  const bool row = peer.row_version != row_version_;
+  const bool changed = peer.row_version != row_version_;
+  // A row waits for one turn at most, and never in front of a sleep: `anything_new` sees it.
+  peer.row_waits = row_may_trail && frames && changed && !peer.row_waits;
+  const bool row = changed && !peer.row_waits;
   if (!frames && !row) return false;
   if (mutant(Mutant::row_before_ring) && row) push_row(peer);
   // Ring before row: a row word must never be visible before the frames it covers. So a link that
@@ -437,9 +440,18 @@ bool ViewOrder::push_row(Peer& peer) noexcept {
 }
 
 void ViewOrder::beat() noexcept {
+  // What a send step owes goes out with the beat, and its sleeper has not been woken yet.
+  const bool owing = owes_posts();
   ++row_.beat;
   ++row_version_;
-  push_all(mutant(Mutant::beat_rings_doorbell));
+  push_all(owing || mutant(Mutant::beat_rings_doorbell));
+}
+
+bool ViewOrder::owes_posts() const noexcept {
+  return std::ranges::any_of(peers_, [this](const Peer& peer) {
+    const bool whole = peer.posted_position == ring_.head() && peer.row_version == row_version_;
+    return !peer.lost && !whole;
+  });
 }
 
 void ViewOrder::settle() noexcept {
@@ -456,10 +468,7 @@ bool ViewOrder::anything_new() noexcept {
     if (peers_[stream.peer].issued > stream.received) return true;
     if (stream.reader.read(stream.receive.position, frame) != Read::nothing) return true;
   }
-  for (const Peer& peer : peers_) {
-    const bool unposted = peer.posted_position != ring_.head() || peer.row_version != row_version_;
-    if (!peer.lost && unposted) return true;
-  }
+  if (owes_posts()) return true;
   if (stable_sequence() > turn_.sequence) return true;
   return ring_was_full_ && (reclaim() || awaits_completion());
 }

@@ -64,7 +64,7 @@ class ViewOrder {
   /// this turn of the loop received or delivered anything. True if anything was posted.
   bool send(bool busy) noexcept;
 
-  /// Shows every peer that this member lives. Never rings a doorbell.
+  /// Shows every peer that this member lives. A beat alone never rings a doorbell.
   void beat() noexcept;
 
   /// Before sleeping: posts what is held back for batching.
@@ -145,6 +145,7 @@ class ViewOrder {
     std::uint64_t issued = 0;
     std::uint64_t posted_position = 0;
     std::uint64_t row_version = 0;
+    bool row_waits = false;  ///< frames went without the row that covers them: it is next
     bool lost = false;
   };
 
@@ -164,13 +165,15 @@ class ViewOrder {
   [[nodiscard]] std::uint64_t delivered_by_all() const noexcept;
   void fill_turns() noexcept;
   void refresh_row(bool force_delivered) noexcept;
-  bool push(Peer& peer) noexcept;
+  bool push(Peer& peer, bool row_may_trail) noexcept;
   bool push_frames(Peer& peer) noexcept;
   bool push_row(Peer& peer) noexcept;
-  bool push_all(bool ring_doorbells) noexcept;
+  bool push_all(bool ring_doorbells, bool row_may_trail = false) noexcept;
   std::byte* try_claim(std::size_t bytes) noexcept;
   std::byte* claim_reclaimed(std::size_t bytes) noexcept;
   bool reclaim() noexcept;
+  /// Some peer has not been sent all that is published.
+  [[nodiscard]] bool owes_posts() const noexcept;
   /// Posts whose bytes the medium still needs. No doorbell tells of their completion, so a sender
   /// that waits for room must not sleep on them.
   [[nodiscard]] bool awaits_completion() const noexcept;
