@@ -11,7 +11,9 @@ namespace lockstep::ordering {
 ///
 /// "Shared state table": Jha et al., Derecho, ACM TOCS 36(2), 2019, §3.
 struct alignas(64) HotLine {
-  std::uint64_t received_sequence;   ///< I hold every frame and null before this sequence
+  /// I hold every frame and null of the others before this sequence. Mine I hold anyway, and who
+  /// sees one of them knows: so a frame needs no row, only its acknowledgement does.
+  std::uint64_t received_sequence;
   std::uint64_t issued;              ///< my next index: all my turns before it are taken
   std::uint64_t delivered_sequence;  ///< I delivered everything before this sequence
   std::uint64_t beat;                ///< grows while I live

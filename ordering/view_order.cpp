@@ -171,17 +171,19 @@ bool ViewOrder::take_offender(std::uint32_t& rank) noexcept {
 
 // ---- deliver -----------------------------------------------------------------------------------
 
-std::uint64_t ViewOrder::received_sequence() const noexcept {
+std::uint64_t ViewOrder::received_of_others() const noexcept {
   std::uint64_t least = std::numeric_limits<std::uint64_t>::max();
   for (std::uint32_t i = 0; i < streams_.size(); ++i) {
-    const std::uint64_t received = i == my_stream_ ? issued_ : streams_[i].received;
-    least = std::min(least, turns_.sequence(received, i));
+    if (i != my_stream_) least = std::min(least, turns_.sequence(streams_[i].received, i));
   }
   return least;
 }
 
 std::uint64_t ViewOrder::stable_sequence() const noexcept {
-  std::uint64_t least = received_sequence();
+  // Everybody holds his own stream as far as I have seen it, and I count no further.
+  std::uint64_t least = received_of_others();
+  if (mutant(Mutant::stable_without_mine)) least = std::numeric_limits<std::uint64_t>::max();
+  if (is_sender()) least = std::min(least, turns_.sequence(issued_, my_stream_));
   if (mutant(Mutant::deliver_unstable)) return least;
   if (mutant(Mutant::stable_by_majority)) {
     std::vector<std::uint64_t> words{least};
@@ -300,9 +302,9 @@ std::byte* ViewOrder::claim(std::size_t bytes) noexcept {
 
 std::byte* ViewOrder::try_claim(std::size_t bytes) noexcept {
   while (issued_ - frames_end_ > kMaxNullRun) [[unlikely]] {
-    if (!ring_.pass_over_nulls()) return nullptr;
-    frames_end_ += kMaxNullRun;
-  }
+      if (!ring_.pass_over_nulls()) return nullptr;
+      frames_end_ += kMaxNullRun;
+    }
   return ring_.claim(bytes);
 }
 
@@ -364,7 +366,7 @@ bool ViewOrder::send(bool busy) noexcept {
   idle_turns_ = busy ? 0 : idle_turns_ + 1;
   refresh_row(delivered_bytes_unpushed_ >= layout_.ring_bytes / 8 ||
               idle_turns_ == kIdleTurnsBeforeSettling);
-  return push_all(true, transport_.row_may_trail());
+  return push_all(true);
 }
 
 void ViewOrder::fill_turns() noexcept {
@@ -374,9 +376,11 @@ void ViewOrder::fill_turns() noexcept {
 }
 
 void ViewOrder::refresh_row(bool force_delivered) noexcept {
-  const std::uint64_t received = received_sequence();
+  const std::uint64_t received = received_of_others();
   if (mutant(Mutant::delivered_not_forced)) force_delivered = false;
-  if (received != row_.received_sequence || issued_ != row_.issued ||
+  // A frame tells of its own turn and those before it: it needs no row.
+  const bool nulls = issued_ != row_.issued && issued_ > frames_end_;
+  if (nulls || received != row_.received_sequence ||
       (force_delivered && turn_.sequence != row_.delivered_sequence)) {
     row_.received_sequence = received;
     row_.issued = issued_;
@@ -386,21 +390,18 @@ void ViewOrder::refresh_row(bool force_delivered) noexcept {
   }
 }
 
-bool ViewOrder::push_all(bool ring_doorbells, bool row_may_trail) noexcept {
+bool ViewOrder::push_all(bool ring_doorbells) noexcept {
   bool posted = false;
   for (Peer& peer : peers_) {
-    if (!peer.lost) posted |= push(peer, row_may_trail);
+    if (!peer.lost) posted |= push(peer);
   }
   if (posted && ring_doorbells && !mutant(Mutant::no_doorbell)) transport_.ring_doorbells();
   return posted;
 }
 
-bool ViewOrder::push(Peer& peer, bool row_may_trail) noexcept {
+bool ViewOrder::push(Peer& peer) noexcept {
   const bool frames = peer.posted_position != ring_.head();
-  const bool changed = peer.row_version != row_version_;
-  // A row waits for one turn at most, and never in front of a sleep: `anything_new` sees it.
-  peer.row_waits = row_may_trail && frames && changed && !peer.row_waits;
-  const bool row = changed && !peer.row_waits;
+  const bool row = peer.row_version != row_version_;
   if (!frames && !row) return false;
   if (mutant(Mutant::row_before_ring) && row) push_row(peer);
   // Ring before row: a row word must never be visible before the frames it covers. So a link that

@@ -46,7 +46,7 @@ struct OrderStatistics {
 ///
 /// Frames and counters flow one way each (DESIGN §4):
 ///   publish  → my ring → [write] → peers' copies → receive → my received_sequence → [write row]
-///   stable   = the least received_sequence of all members → deliver → my delivered_sequence
+///   stable   = the least received_sequence of all, and all I hold → deliver → delivered_sequence
 ///   reclaim  = the least delivered_sequence of all members → room in my ring
 ///
 /// Reactor-thread only. Nothing here allocates, blocks or calls the system after construction.
@@ -145,7 +145,6 @@ class ViewOrder {
     std::uint64_t issued = 0;
     std::uint64_t posted_position = 0;
     std::uint64_t row_version = 0;
-    bool row_waits = false;  ///< frames went without the row that covers them: it is next
     bool lost = false;
   };
 
@@ -160,15 +159,16 @@ class ViewOrder {
   void apply_next(Stream& stream, const FrameRef& frame, const Turn& turn, Delivered& delivered,
                   MessageHandler& handler);
   bool deliver_by_arrival(std::uint64_t stable, MessageHandler& handler);
-  [[nodiscard]] std::uint64_t received_sequence() const noexcept;
+  /// What this member holds of all streams but its own: what it shows others.
+  [[nodiscard]] std::uint64_t received_of_others() const noexcept;
   [[nodiscard]] std::uint64_t stable_sequence() const noexcept;
   [[nodiscard]] std::uint64_t delivered_by_all() const noexcept;
   void fill_turns() noexcept;
   void refresh_row(bool force_delivered) noexcept;
-  bool push(Peer& peer, bool row_may_trail) noexcept;
+  bool push(Peer& peer) noexcept;
   bool push_frames(Peer& peer) noexcept;
   bool push_row(Peer& peer) noexcept;
-  bool push_all(bool ring_doorbells, bool row_may_trail = false) noexcept;
+  bool push_all(bool ring_doorbells) noexcept;
   std::byte* try_claim(std::size_t bytes) noexcept;
   std::byte* claim_reclaimed(std::size_t bytes) noexcept;
   bool reclaim() noexcept;

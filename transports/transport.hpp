@@ -93,10 +93,6 @@ class Transport {
   virtual Post write(LinkId link, std::uint32_t copy, std::uint64_t offset,
                      std::span<const std::byte> bytes, std::uint64_t mark) noexcept = 0;
 
-  /// True if a post of its own costs the poster so much that a row should not hold up the frames
-  /// it follows: it then goes with the next turn, while the peer is already at work on the frames.
-  [[nodiscard]] virtual bool row_may_trail() const noexcept { return false; }
-
   /// Hands everything queued on `link` to the device, at once.
   virtual void flush(LinkId link) noexcept = 0;
 

@@ -24,7 +24,6 @@ transports::SimOptions draw_network(Random& random) {
   options.tear_permille = static_cast<std::uint32_t>(random.between(0, 1'000));
   options.tear_gap_ns = random.between(0, 4'000);
   options.clog_permille = static_cast<std::uint32_t>(random.between(0, 5));
-  options.row_may_trail = random.chance(500);
   return options;
 }
 
@@ -134,7 +133,6 @@ std::string describe(const Scenario& scenario) {
       "sleepers {}",
       scenario.members.size(), scenario.ring_bytes, word(scenario.network.write_order),
       word(scenario.sizes), scenario.senders, messages, sleepers);
-  if (scenario.network.row_may_trail) text += "; rows may trail";
   if (scenario.faults) text += "; link faults";
   if (scenario.older_epoch) text += "; rings hold an older epoch";
   if (scenario.interleaved) text += "; bytes arrive within turns";

@@ -13,7 +13,6 @@ class SimNetwork::Endpoint final : public Transport {
 
   std::size_t region_bytes() const noexcept override { return network_.options_.region_bytes; }
   WriteOrder write_order() const noexcept override { return network_.options_.write_order; }
-  bool row_may_trail() const noexcept override { return network_.options_.row_may_trail; }
 
   std::span<std::byte> source() noexcept override {
     return std::as_writable_bytes(std::span(network_.members_[rank_].source));

@@ -13,7 +13,6 @@ struct SimOptions {
   std::size_t region_bytes = 1 << 14;  ///< one copy of one inbound region; a multiple of 64
   std::size_t source_bytes = 1 << 14;  ///< memory to post from, per member; a multiple of 64
   WriteOrder write_order = WriteOrder::unordered;
-  bool row_may_trail = false;  ///< see Transport::row_may_trail
 
   /// Each link draws a range of its own within these; each write draws its delay from that range.
   std::uint64_t delay_min_ns = 100;
