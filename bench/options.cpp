@@ -140,11 +140,9 @@ Expected<Plan> make_plan(const Options& options, const Cpus& cpus) {
   auto cores = choose_cores(options, cpus);
   if (!cores) return std::unexpected(cores.error());
   Plan plan{options, *senders, std::move(*cores), {-1, -1}, {}};
-  if (options.transport == "tcp" || options.transport == "verbs") {
-    auto addresses = launch::local_addresses(options.members, options.hosts);
-    if (!addresses) return std::unexpected(addresses.error());
-    plan.addresses = std::move(*addresses);
-  }
+  auto addresses = launch::local_addresses(options.transport, options.members, options.hosts);
+  if (!addresses) return std::unexpected(addresses.error());
+  plan.addresses = std::move(*addresses);
   if (plan.cores.empty() && cpus.preferred.size() >= 2) {
     plan.floor_cores = {cpus.preferred[0], cpus.preferred[1]};
   }

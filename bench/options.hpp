@@ -31,7 +31,7 @@ struct Options {
   double seconds = 2;
   std::string transport = "auto";
   /// Addresses of this host at which members listen in turn, where the medium is a network.
-  std::vector<std::string> hosts{"127.0.0.1"};
+  std::vector<std::string> hosts{};
   std::string tcp_io = "automatic";
   launch::As as = launch::As::processes;
   std::uint64_t ring_bytes = 1 << 20;

@@ -71,9 +71,9 @@ void add_group(CLI::App& command, const Arguments& arguments) {
       ->capture_default_str();
   command
       .add_option("--hosts", options.hosts,
-                  "addresses of this host at which members listen in turn (tcp, verbs)")
-      ->delimiter(',')
-      ->capture_default_str();
+                  "addresses of this host at which members listen in turn; without it loopback for "
+                  "tcp, those of the RDMA devices for verbs")
+      ->delimiter(',');
   command.add_option("--tcp-io", options.tcp_io, "automatic, io_uring or sockets")
       ->check(CLI::IsMember({"automatic", "io_uring", "sockets"}))
       ->capture_default_str();

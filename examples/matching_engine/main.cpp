@@ -41,8 +41,8 @@ Expected<void> complete_config(Options& options) {
   }
   group.senders = {group.members[0]};
   group.self = group.members[0];
-  if (group.addresses.empty() && (group.transport == "tcp" || group.transport == "verbs")) {
-    auto addresses = launch::local_addresses(options.members, options.hosts);
+  if (group.addresses.empty()) {
+    auto addresses = launch::local_addresses(group.transport, options.members, options.hosts);
     if (!addresses) return std::unexpected(addresses.error());
     group.addresses = std::move(*addresses);
   }

@@ -21,8 +21,9 @@ struct Options {
   std::uint32_t book_orders = 262'144;  ///< most orders that rest at a time
   std::uint64_t timeout_s = 600;        ///< beyond the time that a paced run takes by itself
   std::vector<std::int32_t> cores{};    ///< by rank; empty: not pinned
-  /// Addresses of this host at which members listen in turn, unless the configuration says where.
-  std::vector<std::string> hosts{"127.0.0.1"};
+  /// Addresses of this host at which members listen in turn, unless the configuration says where;
+  /// empty: see launch::local_addresses.
+  std::vector<std::string> hosts{};
   std::string json{};
   /// From --config, then from --idle, --transport and --ring-bytes. `group.members`, `self` and
   /// `senders` are the program's own.

@@ -32,18 +32,12 @@ inline std::string missing(Medium medium) {
   return "no RDMA device here (ci/soft-roce runs this in a VM)";
 }
 
-/// Where members of a test listen: loopback, or the two RoCE devices of ci/soft-roce.
-inline std::vector<std::string> hosts_of(Medium medium) {
-  if (medium == Medium::verbs) return {"10.77.0.1", "10.77.0.2"};
-  return {"127.0.0.1"};
-}
-
 /// Lets `config`, which names its members, use `medium`. Call it once, before members fork.
 inline void connect_by(Medium medium, GroupConfig& config) {
   config.transport = name_of(medium);
   if (medium == Medium::shm) return;
   const auto members = static_cast<std::uint32_t>(config.members.size());
-  config.addresses = launch::local_addresses(members, hosts_of(medium)).value();
+  config.addresses = launch::local_addresses(name_of(medium), members, {}).value();
 }
 
 }  // namespace lockstep::test

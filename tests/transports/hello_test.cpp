@@ -76,7 +76,7 @@ TEST(HelloPacket, LengthsBeyondTheLimitsAreRefusedBeforeAnythingIsRead) {
 
 class TcpMeeting : public testing::TestWithParam<const char*> {
  protected:
-  void SetUp() override { addresses_ = launch::local_addresses(3, {GetParam()}).value(); }
+  void SetUp() override { addresses_ = launch::local_addresses("tcp", 3, {GetParam()}).value(); }
 
   MeetingOptions options(std::uint32_t rank, std::uint32_t members = 2) const {
     MeetingOptions options{.group = "hello",

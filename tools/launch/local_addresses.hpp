@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lockstep/error.hpp"
@@ -9,9 +10,12 @@
 namespace lockstep::launch {
 
 /// `count` addresses of this host with ports that are free now, for members that the caller is
-/// about to start; `hosts` (IP literals) in turn: "127.0.0.1:40001", "[::1]:40002". Somebody else
-/// may take one before they do. Errors: configuration (no such host), system.
-Expected<std::vector<std::string>> local_addresses(std::uint32_t count,
+/// about to start over `transport`; `hosts` (IP literals) in turn: "127.0.0.1:40001",
+/// "[::1]:40002". Without hosts: for tcp the loopback address, for verbs the IPv4 addresses of the
+/// interfaces below this host's RDMA devices. A transport that needs no addresses gets none.
+/// Somebody else may take a port before they do. Errors: configuration (no such host), not_supported
+/// (no RDMA device has an address), system.
+Expected<std::vector<std::string>> local_addresses(std::string_view transport, std::uint32_t count,
                                                    const std::vector<std::string>& hosts);
 
 }  // namespace lockstep::launch
