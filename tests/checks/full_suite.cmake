@@ -26,6 +26,15 @@ endforeach()
 
 add_fuzz_tests(fuzz 15 fuzz)
 
+# The contract at length: 10⁷ random writes against a model, over each medium that runs here.
+foreach(medium shm sim tcp)
+  add_test(NAME conformance.${medium}.10_million_writes
+           COMMAND test_transports --gtest_brief=1
+                   --gtest_filter=${medium}/Conformance.RandomWritesLeaveWhatTheModelSays/*)
+  set_tests_properties(conformance.${medium}.10_million_writes PROPERTIES
+    LABELS conformance TIMEOUT 900 ENVIRONMENT "LOCKSTEP_CONFORMANCE_WRITES=10000000")
+endforeach()
+
 # Everything that needs an RDMA device, in a virtual machine. It fills the cores by itself. 125 is
 # "there is no machine to run it in": skipped, as on a host where it is not wanted.
 option(LOCKSTEP_SOFT_ROCE "run the tests over RDMA in a virtual machine (ci/soft-roce)" ON)
