@@ -54,7 +54,7 @@ void SimLink::depart(std::uint64_t now_ns) {
 }
 
 void SimLink::schedule(Write& write, std::uint64_t now_ns) {
-  if (random_.chance(options_.clog_permille)) {
+  if (random_.chance(options_.clog_permille) && !calm_) {
     clogged_until_ns_ = now_ns + random_.below(options_.clog_max_ns + 1);
   }
   const std::uint64_t delay_ns = random_.between(delay_low_ns_, delay_high_ns_);
@@ -62,14 +62,15 @@ void SimLink::schedule(Write& write, std::uint64_t now_ns) {
   // A clogged link holds the bytes back at either end.
   if (random_.chance(500)) read_ns = std::max(read_ns, clogged_until_ns_);
   write.read_ns = last_read_ns_ = std::max(read_ns, last_read_ns_);
-  const std::uint64_t completion_max_ns =
-      random_.chance(options_.slow_completion_permille) ? options_.clog_max_ns : 2 * delay_high_ns_;
+  const bool slow = random_.chance(options_.slow_completion_permille) && !calm_;
+  const std::uint64_t completion_max_ns = slow ? options_.clog_max_ns : 2 * delay_high_ns_;
   write.complete_ns = last_complete_ns_ =
       std::max(write.read_ns + random_.below(completion_max_ns + 1), last_complete_ns_);
 
   cut(write);
   std::uint64_t visible_ns =
-      std::max({write.read_ns, now_ns + delay_ns, last_visible_ns_, clogged_until_ns_});
+      std::max({write.read_ns, now_ns + delay_ns, last_visible_ns_, clogged_until_ns_,
+                stopped_until_ns_});
   for (std::size_t i = 0; i < write.segment_count; ++i) {
     if (i > 0) visible_ns += random_.below(options_.tear_gap_ns + 1);
     write.segments[i].visible_ns = visible_ns;

@@ -58,6 +58,14 @@ class SimLink {
   /// Makes the one thing happen that is due at next_ns(). Something must be due.
   Progress advance();
 
+  /// Nothing that departs from now on arrives before `until_ns`: a cut in a network whose
+  /// transport repeats what is lost.
+  void stop_until(std::uint64_t until_ns) { stopped_until_ns_ = until_ns; }
+  [[nodiscard]] bool is_stopped(std::uint64_t now_ns) const { return now_ns < stopped_until_ns_; }
+
+  /// From now on no write clogs the link or completes late.
+  void calm() { calm_ = true; }
+
   /// Makes some of the writes under way visible now, in order. True if any became visible.
   bool hasten();
 
@@ -109,6 +117,8 @@ class SimLink {
   std::uint64_t delay_low_ns_ = 0;
   std::uint64_t delay_high_ns_ = 0;
   std::uint64_t clogged_until_ns_ = 0;
+  std::uint64_t stopped_until_ns_ = 0;
+  bool calm_ = false;
 
   // Counts of writes that passed each point: read <= departed <= posted, visible <= read,
   // complete <= read.

@@ -124,24 +124,42 @@ Transport& SimNetwork::endpoint(std::uint32_t rank) {
 bool SimNetwork::is_woken(std::uint32_t rank) const { return members_[rank].woken; }
 
 std::uint64_t SimNetwork::next_event_ns() const {
-  return *std::min_element(next_ns_.begin(), next_ns_.end());
+  return next_ns_[first_index()];
+}
+
+std::size_t SimNetwork::first_index() const {
+  if (!first_known_) {
+    const auto first = std::min_element(next_ns_.begin(), next_ns_.end());
+    first_ = static_cast<std::size_t>(first - next_ns_.begin());
+    first_known_ = true;
+  }
+  return first_;
 }
 
 void SimNetwork::advance_to(std::uint64_t now_ns) {
   LOCKSTEP_ASSERT(now_ns >= clock_.now_ns());
   while (true) {
-    const auto next = std::min_element(next_ns_.begin(), next_ns_.end());
-    if (*next > now_ns) break;
+    const std::size_t next = first_index();
+    if (next_ns_[next] > now_ns) break;
     // Something posted late may have been due before: time never runs backwards.
-    clock_.set_ns(std::max(clock_.now_ns(), *next));
-    happen(static_cast<std::size_t>(next - next_ns_.begin()));
+    clock_.set_ns(std::max(clock_.now_ns(), next_ns_[next]));
+    happen(next);
   }
   clock_.set_ns(now_ns);
 }
 
 void SimNetwork::refresh(std::size_t index) {
   const End& end = ends_[index];
-  next_ns_[index] = std::min(links_[index]->next_ns(), end.down ? kNever : end.down_ns);
+  const std::uint64_t next_ns =
+      std::min(links_[index]->next_ns(), end.down ? kNever : end.down_ns);
+  // Of equals the lowest index comes first, as in a search of all.
+  if (first_known_ && index != first_) {
+    const std::uint64_t first_ns = next_ns_[first_];
+    if (next_ns < first_ns || (next_ns == first_ns && index < first_)) first_ = index;
+  } else {
+    first_known_ = false;
+  }
+  next_ns_[index] = next_ns;
 }
 
 void SimNetwork::happen(std::size_t index) {
@@ -167,6 +185,7 @@ void SimNetwork::wake(std::uint32_t rank) {
 void SimNetwork::announce_sleep(std::uint32_t rank) {
   for (std::uint32_t peer = 0; peer < options_.members; ++peer) {
     if (peer == rank || !random_.chance(options_.before_sleep_permille)) continue;
+    if (link(peer, rank).is_stopped(clock_.now_ns())) continue;
     link(peer, rank).hasten();
     refresh(index(peer, rank));
   }
@@ -208,6 +227,16 @@ void SimNetwork::schedule_down(std::uint32_t rank, std::uint32_t peer, DownReaso
 void SimNetwork::fail_link(std::uint32_t rank, std::uint32_t peer, DownReason reason) {
   take_down(rank, peer, reason, true);
   schedule_down(peer, rank, DownReason::link_failed);
+}
+
+void SimNetwork::cut(std::uint32_t from, std::uint32_t to, std::uint64_t until_ns) {
+  link(from, to).stop_until(until_ns);
+}
+
+void SimNetwork::calm() {
+  for (const auto& link : links_) {
+    if (link) link->calm();
+  }
 }
 
 void SimNetwork::crash(std::uint32_t rank) {

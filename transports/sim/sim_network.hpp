@@ -60,6 +60,13 @@ class SimNetwork {
   /// delay, as link_failed, at `peer`. What is under way from either end when it goes is lost.
   void fail_link(std::uint32_t rank, std::uint32_t peer, DownReason reason);
 
+  /// Cuts one direction of a link for a time: what is sent meanwhile arrives afterwards, in order,
+  /// as over a transport that repeats what is lost until it gets through.
+  void cut(std::uint32_t from, std::uint32_t to, std::uint64_t until_ns);
+
+  /// From now on no link clogs: for what must hold once faults stop.
+  void calm();
+
   /// The member is gone: what has not left its memory is lost, what has still arrives; its peers
   /// see peer_died, each at a time of its own. The driver must not step it again.
   void crash(std::uint32_t rank);
@@ -90,6 +97,8 @@ class SimNetwork {
   [[nodiscard]] SimLink& link(std::uint32_t from, std::uint32_t to) {
     return *links_[index(from, to)];
   }
+  /// Whichever of `next_ns_` comes first.
+  [[nodiscard]] std::size_t first_index() const;
   /// After any change to the link or end at `index`.
   void refresh(std::size_t index);
   void happen(std::size_t index);
@@ -106,6 +115,8 @@ class SimNetwork {
   std::vector<std::unique_ptr<SimLink>> links_;  ///< from × members + to; null from self to self
   std::vector<End> ends_;                        ///< rank × members + peer
   std::vector<std::uint64_t> next_ns_;           ///< of each link or end
+  mutable std::size_t first_ = 0;       ///< into next_ns_, as long as `first_known_`
+  mutable bool first_known_ = false;
   SimObserver* observer_ = nullptr;
 };
 
