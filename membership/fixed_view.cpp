@@ -100,7 +100,7 @@ Expected<void> FixedView::connect() {
   auto transport = transports::connect(config_,
                                        {.my_rank = view_.my_rank,
                                         .region_bytes = ordering::region_bytes(config_.ring_bytes),
-                                        .source_bytes = sender ? config_.ring_bytes : 0,
+                                        .source_bytes = sender ? 2 * config_.ring_bytes : 0,
                                         .memory = {.huge_pages = reactor_.config().huge_pages,
                                                    .lock = reactor_.config().lock_memory},
                                         .introduction = mine.encode(),

@@ -17,7 +17,8 @@ struct alignas(64) HotLine {
   std::uint64_t issued;              ///< my next index: all my turns before it are taken
   std::uint64_t delivered_sequence;  ///< I delivered everything before this sequence
   std::uint64_t beat;                ///< grows while I live
-  std::uint64_t unused[4];
+  std::uint64_t table;               ///< changes when more of my row is to be seen elsewhere
+  std::uint64_t unused[3];
 };
 static_assert(sizeof(HotLine) == 64);
 static_assert(offsetof(HotLine, issued) == 8);

@@ -31,8 +31,9 @@ bool may_send(const ViewLayout& layout, std::uint32_t rank) {
 
 std::span<std::byte> own_ring(transports::Transport& transport, const ViewLayout& layout) {
   if (!may_send(layout, layout.my_rank)) return {};
-  LOCKSTEP_ASSERT(transport.source().size() >= layout.ring_bytes);
-  return transport.source().first(layout.ring_bytes);
+  const std::size_t offset = layout.copy * layout.ring_bytes;
+  LOCKSTEP_ASSERT(transport.source().size() >= offset + layout.ring_bytes);
+  return transport.source().subspan(offset, layout.ring_bytes);
 }
 
 }  // namespace
@@ -45,6 +46,7 @@ ViewOrder::ViewOrder(transports::Transport& transport, const ViewLayout& layout)
             transport.write_order() == WriteOrder::unordered) {
   LOCKSTEP_ASSERT(!layout.senders.empty());
   LOCKSTEP_ASSERT(layout.nonces.size() == layout.members);
+  LOCKSTEP_ASSERT(layout.links.empty() || layout.links.size() == layout.members);
   LOCKSTEP_ASSERT(layout.members == 1 ||
                   transport.region_bytes() >= region_bytes(layout.ring_bytes));
   const Trust trust = trust_for(transport.write_order());
@@ -54,18 +56,28 @@ ViewOrder::ViewOrder(transports::Transport& transport, const ViewLayout& layout)
         ring_.size() > 0 ? own_ring(transport, layout) : std::span<std::byte>{};
     Stream stream;
     if (!mine) {
-      const std::span<std::byte> inbound = transport.inbound(rank, layout.copy);
+      const transports::LinkId link = layout.links.empty() ? rank : layout.links[rank];
+      const std::span<std::byte> inbound = transport.inbound(link, layout.copy);
       const auto* row = reinterpret_cast<const HotLine*>(inbound.data() + kRowOffset);
       stream.peer = static_cast<std::uint32_t>(peers_.size());
       ring = inbound.subspan(kRingOffset, layout.ring_bytes);
-      peers_.push_back({.rank = rank, .row = row});
+      peers_.push_back({.rank = rank, .link = link, .row = row});
     }
     if (!may_send(layout, rank)) continue;
     if (mine) my_stream_ = static_cast<std::uint32_t>(streams_.size());
     stream.reader = RingReader(ring, layout.nonces[rank], mine ? Trust::marker_last : trust);
     stream.rank = rank;
+    stream.received = layout.first_index;
+    stream.receive.frames_end = stream.deliver.frames_end = layout.first_index;
     streams_.push_back(stream);
   }
+  issued_ = frames_end_ = layout.first_index;
+  turn_ = {.sequence = turns_.sequence(layout.first_index, 0), .index = layout.first_index};
+  last_timestamp_ns_ = layout.timestamp_ns;
+  row_.issued = issued_;
+  row_.received_sequence = received_of_others();
+  row_.delivered_sequence = turn_.sequence;
+  row_version_ = 1;
   if (!is_sender()) return;
   tokens_.resize(layout.ring_bytes / kFrameAlignment);
   token_mask_ = tokens_.size() - 1;
@@ -98,10 +110,13 @@ bool ViewOrder::receive() noexcept {
 }
 
 void ViewOrder::load_rows() noexcept {
+  std::uint64_t tables = 0;
   for (Peer& peer : peers_) {
+    tables += load_acquire(peer.row->table);
     peer.received_sequence = load_acquire(peer.row->received_sequence);
     peer.issued = load_acquire(peer.row->issued);
   }
+  tables_ = tables;
 }
 
 void ViewOrder::sweep(Stream& stream) noexcept {
@@ -327,13 +342,18 @@ bool ViewOrder::reclaim() noexcept {
   std::uint64_t completed = ring_.head();
   if (!mutant(Mutant::reclaim_incomplete)) {
     for (const Peer& peer : peers_) {
-      if (!peer.lost) completed = std::min(completed, transport_.completed(peer.rank));
+      if (!peer.lost) completed = std::min(completed, completed_by(peer));
     }
   }
   const std::uint64_t tail = ring_.tail();
   ring_.reclaim(mutant(Mutant::reclaim_undelivered) ? turn_.sequence : delivered_by_all(),
                 completed);
   return ring_.tail() != tail;
+}
+
+std::uint64_t ViewOrder::completed_by(const Peer& peer) const noexcept {
+  const std::uint64_t mark = transport_.completed(peer.link);
+  return mark > layout_.first_mark ? mark - layout_.first_mark : 0;
 }
 
 std::uint64_t ViewOrder::delivered_by_all() const noexcept {
@@ -400,16 +420,17 @@ bool ViewOrder::push_all(bool ring_doorbells) noexcept {
 }
 
 bool ViewOrder::push(Peer& peer) noexcept {
-  const bool frames = peer.posted_position != ring_.head();
+  const bool frames = frames_due(peer);
   const bool row = peer.row_version != row_version_;
   if (!frames && !row) return false;
+  if (frames && successor_ != nullptr) return false;
   if (mutant(Mutant::row_before_ring) && row) push_row(peer);
   // Ring before row: a row word must never be visible before the frames it covers. So a link that
   // cannot take all frames now gets no row either.
   bool complete = !frames || push_frames(peer);
   if (complete && row) complete = push_row(peer);
   if (!complete) ++statistics_.stalls_link_full;
-  transport_.flush(peer.rank);
+  transport_.flush(peer.link);
   return true;
 }
 
@@ -420,8 +441,8 @@ bool ViewOrder::push_frames(Peer& peer) noexcept {
     const std::uint64_t bytes =
         std::min(ring_.head() - peer.posted_position, ring_.size() - offset);
     const std::uint64_t end = peer.posted_position + bytes;
-    const Post post = transport_.write(peer.rank, layout_.copy, kRingOffset + offset,
-                                       {ring_.memory() + offset, bytes}, end);
+    const Post post = transport_.write(peer.link, layout_.copy, kRingOffset + offset,
+                                       {ring_.memory() + offset, bytes}, layout_.first_mark + end);
     if (post != Post::posted) return false;
     ++statistics_.posts;
     peer.posted_position = end;
@@ -431,8 +452,9 @@ bool ViewOrder::push_frames(Peer& peer) noexcept {
 
 bool ViewOrder::push_row(Peer& peer) noexcept {
   const std::span<const std::byte> bytes{reinterpret_cast<const std::byte*>(&row_), sizeof row_};
-  const Post post =
-      transport_.write(peer.rank, layout_.copy, kRowOffset, bytes, peer.posted_position);
+  const std::uint64_t mark = successor_ == nullptr ? layout_.first_mark + peer.posted_position
+                                                   : mark_on(peer.link);
+  const Post post = transport_.write(peer.link, layout_.copy, kRowOffset, bytes, mark);
   if (post != Post::posted) return false;
   ++statistics_.posts;
   ++statistics_.row_pushes;
@@ -450,8 +472,7 @@ void ViewOrder::beat() noexcept {
 
 bool ViewOrder::owes_posts() const noexcept {
   return std::ranges::any_of(peers_, [this](const Peer& peer) {
-    const bool whole = peer.posted_position == ring_.head() && peer.row_version == row_version_;
-    return !peer.lost && !whole;
+    return !peer.lost && successor_ == nullptr && (frames_due(peer) || peer.row_version != row_version_);
   });
 }
 
@@ -476,8 +497,58 @@ bool ViewOrder::anything_new() noexcept {
 
 bool ViewOrder::awaits_completion() const noexcept {
   return std::ranges::any_of(peers_, [this](const Peer& peer) {
-    return !peer.lost && transport_.completed(peer.rank) < peer.posted_position;
+    return !peer.lost && completed_by(peer) < peer.posted_position;
   });
+}
+
+void ViewOrder::point_at_table() noexcept {
+  ++row_.table;
+  ++row_version_;
+  push_all(true);
+}
+
+// ---- the end of the view -----------------------------------------------------------------------
+
+void ViewOrder::wedge() noexcept {
+  wedged_ = true;
+  turns_to_fill_ = 0;
+  for (Stream& stream : streams_) stream.peer = kNobody;
+}
+
+void ViewOrder::deliver_through(std::span<const std::uint64_t> trims, MessageHandler& handler) {
+  LOCKSTEP_ASSERT(wedged_ && trims.size() == streams_.size());
+  std::uint64_t end = 0;
+  for (std::uint32_t i = 0; i < streams_.size(); ++i) {
+    LOCKSTEP_ASSERT(trims[i] <= received_of(i));
+    end = std::max(end, trims[i]);
+  }
+  if (is_sender()) streams_[my_stream_].receive.position = ring_.head();
+  Delivered delivered;
+  for (; turn_.index < end; turns_.advance(turn_)) {
+    if (turn_.index >= trims[turn_.stream]) continue;
+    Stream& stream = streams_[turn_.stream];
+    FrameRef frame;
+    Next next = find_next(stream, turn_.index, frame);
+    while (next == Next::again) next = find_next(stream, turn_.index, frame);
+    if (next == Next::frame) apply_next(stream, frame, turn_, delivered, handler);
+  }
+  statistics_.frames_delivered += delivered.messages;
+  statistics_.payload_bytes_delivered += delivered.payload_bytes;
+}
+
+bool ViewOrder::posts_complete(std::uint64_t mark) const noexcept {
+  return std::ranges::all_of(peers_, [&](const Peer& peer) {
+    return peer.lost || transport_.completed(peer.link) >= mark;
+  });
+}
+
+std::uint64_t ViewOrder::mark_on(transports::LinkId link) const noexcept {
+  for (const Peer& peer : peers_) {
+    if (peer.link != link) continue;
+    const std::uint64_t newer = successor_ != nullptr ? successor_->mark_on(link) : 0;
+    return std::max(layout_.first_mark + peer.posted_position, newer);
+  }
+  return 0;
 }
 
 void ViewOrder::lose(std::uint32_t rank) noexcept {

@@ -20,10 +20,17 @@ namespace lockstep::ordering::inline LOCKSTEP_VARIANT {
 struct ViewLayout {
   std::uint32_t members = 1;
   std::uint32_t my_rank = 0;
-  std::vector<std::uint32_t> senders;  ///< ranks that may multicast, ascending, not empty
+  std::vector<std::uint32_t> senders{};  ///< ranks that may multicast, ascending, not empty
   std::uint64_t ring_bytes = 1 << 20;  ///< power of two, at least 4 096
-  std::vector<std::uint64_t> nonces;   ///< per rank: the epoch nonce of that member's ring
-  std::uint32_t copy = 0;              ///< which copy of each region this epoch uses
+  std::vector<std::uint64_t> nonces{};   ///< per rank: the epoch nonce of that member's ring
+  std::uint32_t copy = 0;  ///< which copy of each region, and of the own ring, this epoch uses
+  std::vector<transports::LinkId> links{};  ///< per rank, mine unused; empty: ranks are links
+  /// The index of every sender's first turn: above all that the same peers showed of a view before,
+  /// since the words of a row go on growing from view to view. A word that a peer wrote two views
+  /// ago, into the same copy, is then one more stale word and does no harm.
+  std::uint64_t first_index = 0;
+  std::uint64_t first_mark = 0;    ///< above the marks of all posts made before
+  std::uint64_t timestamp_ns = 0;  ///< of the last message before
 };
 
 /// What the order has done; plain numbers of one thread, published by whoever likes.
@@ -83,6 +90,45 @@ class ViewOrder {
   /// Wall clock for frames published from now on (ns since 1970).
   void set_wall_ns(std::uint64_t now) noexcept { wall_ns_ = now; }
 
+  /// Tells all peers that there is something to see in the rest of this member's row, which was
+  /// posted before.
+  void point_at_table() noexcept;
+  /// Changes when a peer pointed at its row, as of the last `receive`.
+  [[nodiscard]] std::uint64_t tables() const noexcept { return tables_; }
+
+  /// Stops publishing and receiving in this view for good (DESIGN §6, wedge). What is stable can
+  /// still be delivered, and this member's frames and row go on being posted: a row that is shown
+  /// still covers frames which must be there first.
+  void wedge() noexcept;
+  [[nodiscard]] bool wedged() const noexcept { return wedged_; }
+  /// How many turns of a stream (nulls included) this member holds; in sender order.
+  [[nodiscard]] std::uint64_t received_of(std::uint32_t stream) const noexcept {
+    return stream == my_stream_ ? issued_ : streams_[stream].received;
+  }
+  [[nodiscard]] std::uint32_t stream_count() const noexcept {
+    return static_cast<std::uint32_t>(streams_.size());
+  }
+  /// Ends the view: delivers all turns before the trims (one index per stream, none above what this
+  /// member holds) and nothing else.
+  void deliver_through(std::span<const std::uint64_t> trims, MessageHandler& handler);
+  /// After deliver_through: calls `function(payload, token)` for each frame of mine that was not
+  /// handed over, in order. They are nobody's yet, and belong into the next view.
+  template <class Function>
+  void each_undelivered(Function&& function);
+  /// Whether all posts up to `mark` on the links of this view are complete.
+  [[nodiscard]] bool posts_complete(std::uint64_t mark) const noexcept;
+  /// Above the marks of all posts so far.
+  [[nodiscard]] std::uint64_t next_mark() const noexcept {
+    return layout_.first_mark + ring_.head() + 1;
+  }
+  /// From here on `next` posts on the same links, this order posts no frames, and its row only to
+  /// whom no frame is owed.
+  void succeeded_by(const ViewOrder& next) noexcept { successor_ = &next; }
+  /// The mark of the last post on `link`; 0 if that is none of this view's.
+  [[nodiscard]] std::uint64_t mark_on(transports::LinkId link) const noexcept;
+  [[nodiscard]] const ViewLayout& layout() const noexcept { return layout_; }
+  [[nodiscard]] std::uint64_t last_timestamp_ns() const noexcept { return last_timestamp_ns_; }
+
   /// Stops posting to a member and waiting for its completions. What it acknowledged stays true.
   void lose(std::uint32_t rank) noexcept;
 
@@ -137,6 +183,7 @@ class ViewOrder {
   /// Another member: what of mine it has been sent, and its row.
   struct Peer {
     std::uint32_t rank = 0;
+    transports::LinkId link = 0;
     const HotLine* row = nullptr;
     /// The row's words as this turn of the loop sees them. They share a line that the peer writes
     /// right after its frames: loading it once a turn, before the sweep, keeps a miss on it out of
@@ -166,6 +213,9 @@ class ViewOrder {
   void fill_turns() noexcept;
   void refresh_row(bool force_delivered) noexcept;
   bool push(Peer& peer) noexcept;
+  [[nodiscard]] bool frames_due(const Peer& peer) const noexcept {
+    return peer.posted_position != ring_.head();
+  }
   bool push_frames(Peer& peer) noexcept;
   bool push_row(Peer& peer) noexcept;
   bool push_all(bool ring_doorbells) noexcept;
@@ -177,6 +227,8 @@ class ViewOrder {
   /// Posts whose bytes the medium still needs. No doorbell tells of their completion, so a sender
   /// that waits for room must not sleep on them.
   [[nodiscard]] bool awaits_completion() const noexcept;
+  /// How far in my ring the medium is done with.
+  [[nodiscard]] std::uint64_t completed_by(const Peer& peer) const noexcept;
   void reject(std::uint32_t rank) noexcept;
 
   transports::Transport& transport_;
@@ -195,6 +247,9 @@ class ViewOrder {
   std::vector<std::uint64_t> tokens_;  ///< of my frames in flight: as many as fit the ring, 2^n
   std::uint64_t token_mask_ = 0;
   std::size_t claim_limit_ = 0;  ///< claims must be smaller; 0 when this member may not send
+  bool wedged_ = false;
+  std::uint64_t tables_ = 0;
+  const ViewOrder* successor_ = nullptr;
   /// The last claim that did not succeed at once did not succeed at all.
   bool ring_was_full_ = false;
 
@@ -209,5 +264,19 @@ class ViewOrder {
   std::uint32_t offender_ = kNobody;
   OrderStatistics statistics_;
 };
+
+template <class Function>
+void ViewOrder::each_undelivered(Function&& function) {
+  if (!is_sender()) return;
+  const Stream& mine = streams_[my_stream_];
+  std::uint64_t frame_number = frames_applied_;
+  FrameRef frame;
+  for (std::uint64_t position = mine.deliver.position; position < ring_.head();
+       position = frame.next_position) {
+    if (!mine.reader.reread(position, frame)) return;
+    if (frame.pad()) continue;
+    function(std::span(frame.payload, frame.length), tokens_[frame_number++ & token_mask_]);
+  }
+}
 
 }  // namespace lockstep::ordering::inline LOCKSTEP_VARIANT
