@@ -14,6 +14,7 @@ void Observation::beat_and_look(std::uint64_t now_ns) noexcept {
   last_ns_ = now_ns;
   next_ns_ = now_ns + interval;
   order_.beat();
+  silent_ = 0;
   for (std::uint32_t rank = 0; rank < heard_.size(); ++rank) {
     Heard& heard = heard_[rank];
     const std::uint64_t beat = order_.beat_of(rank);
@@ -23,14 +24,15 @@ void Observation::beat_and_look(std::uint64_t now_ns) noexcept {
     } else {
       heard.at_ns += stalled;
     }
+    const bool silent = now_ns > heard.at_ns + options_.silence_timeout_ns;
+    if (silent && rank != my_rank_) silent_ |= std::uint64_t{1} << rank;
   }
 }
 
 bool Observation::take_silent(std::uint32_t& rank) noexcept {
   for (std::uint32_t i = 0; i < heard_.size(); ++i) {
     Heard& heard = heard_[i];
-    if (i == my_rank_ || heard.reported) continue;
-    if (last_ns_ - heard.at_ns <= options_.silence_timeout_ns) continue;
+    if ((silent_ >> i & 1U) == 0 || heard.reported) continue;
     heard.reported = true;
     rank = i;
     return true;

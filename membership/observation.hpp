@@ -22,8 +22,7 @@ class Observation {
   Observation(ordering::ViewOrder& order, std::uint32_t members, std::uint32_t my_rank,
               const Options& options);
 
-  /// Beats and looks, once per heartbeat interval; otherwise one comparison. Members that fell
-  /// silent are in `silent()` until the next call.
+  /// Beats and looks, once per heartbeat interval; otherwise one comparison.
   void step(std::uint64_t now_ns) noexcept {
     if (now_ns >= next_ns_) [[unlikely]] {
       beat_and_look(now_ns);
@@ -32,7 +31,10 @@ class Observation {
 
   [[nodiscard]] std::uint64_t deadline_ns() const noexcept { return next_ns_; }
 
-  /// Takes one silent member, if any.
+  /// Whose beat has not moved for the timeout, a bit per rank; taken back when it moves.
+  [[nodiscard]] std::uint64_t silent() const noexcept { return silent_; }
+
+  /// Takes one silent member that was not taken before, if any.
   bool take_silent(std::uint32_t& rank) noexcept;
 
  private:
@@ -48,6 +50,7 @@ class Observation {
   Options options_;
   std::uint32_t my_rank_;
   std::vector<Heard> heard_;  ///< by rank
+  std::uint64_t silent_ = 0;
   std::uint64_t last_ns_ = 0;
   std::uint64_t next_ns_ = 0;
 };

@@ -1,0 +1,299 @@
+#include "membership/agreement.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+
+#include "membership/mutant.hpp"
+#include "runtime/assert.hpp"
+
+namespace lockstep::membership::inline LOCKSTEP_VARIANT {
+namespace {
+
+constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
+constexpr std::uint32_t kMostDoublings = 10;
+
+constexpr std::uint64_t bit(std::uint32_t rank) { return std::uint64_t{1} << rank; }
+
+std::uint32_t lowest(std::uint64_t ranks) {
+  return static_cast<std::uint32_t>(std::countr_zero(ranks));
+}
+
+std::uint32_t opener_of(std::uint64_t number) { return Attempt::of(number).rank; }
+
+}  // namespace
+
+Agreement::Agreement(Table& table, ordering::ViewOrder& order, const Options& options)
+    : table_(table), order_(order), options_(options) {
+  kept_ = table.members() >= kMostMembers ? ~std::uint64_t{0} : bit(table.members()) - 1;
+}
+
+bool Agreement::step(std::uint64_t now_ns, std::uint64_t unreachable) noexcept {
+  if (decided_ || learn()) return true;
+  forgive_who_moved();
+  highest_ = 0;
+  for (std::uint32_t rank = 0; rank < table_.members(); ++rank) {
+    highest_ = std::max(highest_, table_.promised(rank));
+  }
+  if (highest_ > table_.mine().promised) promise(highest_);  // 3
+  accept_proposals();                                        // 5
+  keep(unreachable);                                         // 2
+  if (may_open()) open();                                    // 2
+  if (may_propose()) propose();                              // 4
+  wait(now_ns);
+  return learn();
+}
+
+// ---- 5: what is decided ------------------------------------------------------------------------
+
+bool Agreement::learn() noexcept {
+  for (std::uint32_t rank = 0; rank < table_.members(); ++rank) {
+    const std::uint64_t decided = mutant(Mutant::no_decided) ? 0 : table_.decided(rank);
+    if (decided != 0 && learn_from(rank, decided)) return true;
+    const std::uint64_t accepted = table_.accepted(rank);
+    if (accepted == 0) continue;
+    const std::uint64_t acceptors = who_accepted(accepted);
+    const bool enough = mutant(Mutant::no_quorum) ? (acceptors & kept_) == kept_
+                                                  : is_quorum(acceptors, table_.members());
+    if (enough && learn_from(rank, accepted)) return true;
+  }
+  return false;
+}
+
+bool Agreement::learn_from(std::uint32_t rank, std::uint64_t number) noexcept {
+  // Whatever was accepted under a higher number is the same value.
+  if (table_.mine().accepted < number) {
+    Proposal value;
+    if (!table_.read_value(rank, number, value)) return false;
+    table_.accept(value);
+  }
+  table_.decide();
+  decided_ = true;
+  deadline_ns_ = kNever;
+  return true;
+}
+
+// ---- 3 and 5: following ------------------------------------------------------------------------
+
+void Agreement::promise(std::uint64_t number) noexcept {
+  if (!table_.wedged(table_.my_rank())) {
+    if (!mutant(Mutant::no_wedge)) order_.wedge();
+    table_.wedge(order_);
+  }
+  table_.promise(number);
+  highest_ = std::max(highest_, number);
+}
+
+void Agreement::accept_proposals() noexcept {
+  for (std::uint32_t rank = 0; rank < table_.members(); ++rank) {
+    const std::uint64_t number = table_.accepted(rank);
+    if (number == 0 || opener_of(number) != rank || number <= table_.mine().accepted) continue;
+    if (number < table_.mine().promised && !mutant(Mutant::accept_below_promise)) continue;
+    Proposal value;
+    if (!table_.read_value(rank, number, value)) continue;
+    if (number > table_.mine().promised) promise(number);
+    table_.accept(value);
+  }
+}
+
+// ---- 2: who goes on ----------------------------------------------------------------------------
+
+void Agreement::keep(std::uint64_t unreachable) noexcept {
+  std::array<std::uint64_t, kMostMembers> reports{};
+  for (std::uint32_t rank = 0; rank < table_.members(); ++rank) {
+    reports[rank] = table_.unreachable(rank);
+  }
+  const std::span<const std::uint64_t> all(reports.data(), table_.members());
+  reports[table_.my_rank()] = unreachable | missed_;
+  kept_ = membership::kept_set(all);
+  if (mutant(Mutant::keep_by_own_reports)) {
+    for (std::uint32_t rank = 0; rank < table_.members(); ++rank) {
+      if (rank != table_.my_rank()) reports[rank] = 0;
+    }
+    kept_ = membership::kept_set(all);
+  }
+  const bool forgives = !mutant(Mutant::sticky_unreachable);
+  if (missed_ != 0 && forgives && !is_quorum(kept_, table_.members())) {
+    // A mark is there to get past somebody who hangs. Where too few are left to go on without him,
+    // it serves nobody, and he may be waiting for us.
+    missed_ = 0;
+    reports[table_.my_rank()] = unreachable;
+    kept_ = membership::kept_set(all);
+  }
+  if (mutant(Mutant::keep_everybody)) {
+    kept_ = table_.members() >= kMostMembers ? ~std::uint64_t{0} : bit(table_.members()) - 1;
+  }
+  table_.show_unreachable(unreachable | missed_);
+}
+
+bool Agreement::has_quorum() const noexcept {
+  if (mutant(Mutant::leaver_does_not_vote)) {
+    return (kept_ & bit(table_.my_rank())) != 0 &&
+           is_quorum(kept_ & ~who_leaves(), table_.members());
+  }
+  return (kept_ & bit(table_.my_rank())) != 0 && is_quorum(kept_, table_.members());
+}
+
+bool Agreement::change_is_due() const noexcept {
+  const bool all_there = std::popcount(kept_) == static_cast<int>(table_.members());
+  return !all_there || highest_ != 0 || who_leaves() != 0;
+}
+
+std::uint64_t Agreement::who_leaves() const noexcept {
+  std::uint64_t ranks = 0;
+  for (std::uint32_t rank = 0; rank < table_.members(); ++rank) {
+    if (table_.leaves(rank)) ranks |= bit(rank);
+  }
+  return ranks;
+}
+
+// ---- 2 and 4: leading --------------------------------------------------------------------------
+
+// The arbiter opens, unless a member of K has an attempt under way that is within its deadline: who
+// misses his is marked, and in K no longer.
+bool Agreement::may_open() const noexcept {
+  const bool quorum = mutant(Mutant::no_quorum) || is_quorum(kept_, table_.members());
+  if (!quorum || lowest(kept_) != table_.my_rank() || !change_is_due()) return false;
+  return highest_ == 0 || (kept_ & bit(opener_of(highest_))) == 0;
+}
+
+void Agreement::open() noexcept {
+  const std::uint32_t round = highest_ == 0 ? 0 : Attempt::of(highest_).round + 1;
+  LOCKSTEP_ASSERT(round <= Attempt::kMostRounds);
+  promise(Attempt{.view = table_.view(), .round = round, .rank = table_.my_rank()}.number());
+}
+
+// Whoever opened the highest attempt, when all he goes on with take part in it; once.
+bool Agreement::may_propose() const noexcept {
+  if (highest_ == 0 || opener_of(highest_) != table_.my_rank()) return false;
+  if (table_.mine().accepted >= highest_ && !mutant(Mutant::propose_twice)) return false;
+  const std::uint64_t promised = who_promised(highest_);
+  if (mutant(Mutant::promise_not_awaited)) return is_quorum(promised, table_.members());
+  return (has_quorum() || mutant(Mutant::no_quorum)) && (kept_ & ~promised) == 0;
+}
+
+std::uint64_t Agreement::who_promised(std::uint64_t number) const noexcept {
+  std::uint64_t ranks = 0;
+  for (std::uint32_t rank = 0; rank < table_.members(); ++rank) {
+    // In reverse of how they are posted.
+    if (table_.promised(rank) == number && table_.wedged(rank)) ranks |= bit(rank);
+  }
+  return ranks;
+}
+
+std::uint64_t Agreement::who_accepted(std::uint64_t number) const noexcept {
+  std::uint64_t ranks = 0;
+  for (std::uint32_t rank = 0; rank < table_.members(); ++rank) {
+    if (table_.accepted(rank) == number) ranks |= bit(rank);
+  }
+  return ranks;
+}
+
+void Agreement::propose() noexcept {
+  Proposal value;
+  if (!mutant(Mutant::propose_twice) && !adopt(value)) return;
+  if (value.kept == 0) compose(value);
+  value.number = highest_;
+  value.seal();
+  table_.accept(value);
+}
+
+// False: a value is being overwritten, so a higher attempt is on its way.
+bool Agreement::adopt(Proposal& value) const noexcept {
+  if (mutant(Mutant::no_adopt)) return true;
+  std::uint64_t best = 0;
+  std::uint32_t owner = 0;
+  for (std::uint32_t rank = 0; rank < table_.members(); ++rank) {
+    if ((kept_ & bit(rank)) == 0) continue;
+    const std::uint64_t number = table_.accepted(rank);
+    const bool better = mutant(Mutant::adopt_lowest) && best != 0 ? number < best : number > best;
+    if (number == 0 || !better) continue;
+    best = number;
+    owner = rank;
+  }
+  return best == 0 || table_.read_value(owner, best, value);
+}
+
+void Agreement::compose(Proposal& value) const noexcept {
+  value.kept = kept_ & ~who_leaves();
+  if (value.kept == 0) value.kept = kept_;  // all leave: then nobody does
+  const ordering::ViewLayout& layout = order_.layout();
+  value.streams = layout.senders.size();
+  std::uint64_t most = layout.first_index;
+  std::uint64_t next_streams = 0;
+  for (std::uint32_t stream = 0; stream < value.streams; ++stream) {
+    if ((value.kept & bit(layout.senders[stream])) != 0) ++next_streams;
+    std::uint64_t& trim = value.trims[stream];
+    trim = mutant(Mutant::trim_by_most) ? 0 : kNever;
+    for (std::uint32_t rank = 0; rank < table_.members(); ++rank) {
+      if ((kept_ & bit(rank)) == 0) continue;
+      if (mutant(Mutant::trim_by_own) && rank != table_.my_rank()) continue;
+      const std::uint64_t received = table_.received(rank, stream);
+      most = std::max(most, received);
+      trim = mutant(Mutant::trim_by_most) ? std::max(trim, received) : std::min(trim, received);
+    }
+  }
+  // Above every index, and every sequence, that a kept member has shown.
+  next_streams = std::max<std::uint64_t>(next_streams, 1);
+  value.first_index = std::max(most, (most + 1) * value.streams / next_streams) + 1;
+}
+
+// ---- deadlines ---------------------------------------------------------------------------------
+
+Agreement::Phase Agreement::phase(std::uint64_t& awaited) const noexcept {
+  const std::uint64_t me = bit(table_.my_rank());
+  awaited = 0;
+  if (!is_quorum(kept_, table_.members()) || !change_is_due()) return Phase::nothing;
+  const std::uint64_t opener = highest_ == 0 ? 0 : bit(opener_of(highest_));
+  if ((opener & kept_) == 0) {
+    awaited = bit(lowest(kept_)) & ~me;
+    return Phase::attempt;
+  }
+  const std::uint64_t acceptors = who_accepted(highest_);
+  if ((acceptors & opener) != 0) {
+    awaited = kept_ & ~acceptors & ~me;
+    return Phase::acceptances;
+  }
+  awaited = opener == me ? kept_ & ~who_promised(highest_) : opener;
+  return opener == me ? Phase::promises : Phase::proposal;
+}
+
+void Agreement::wait(std::uint64_t now_ns) noexcept {
+  std::uint64_t awaited = 0;
+  const Phase phase = this->phase(awaited);
+  const std::uint32_t arbiter = lowest(kept_);
+  if (phase != phase_ || highest_ != phase_number_ || arbiter != phase_arbiter_) {
+    phase_ = phase;
+    phase_number_ = highest_;
+    phase_arbiter_ = arbiter;
+    // Who waits for somebody who waits for others himself gives him their time, too.
+    const bool twice = phase == Phase::attempt || phase == Phase::proposal;
+    const std::uint32_t doublings = std::min(Attempt::of(highest_).round, kMostDoublings);
+    const std::uint64_t patience_ns = (options_.patience_ns << doublings) * (twice ? 3 : 1);
+    deadline_ns_ = phase == Phase::nothing ? kNever : now_ns + patience_ns;
+    return;
+  }
+  if (now_ns < deadline_ns_) return;
+  for (std::uint64_t rest = awaited; rest != 0; rest &= rest - 1) {
+    movement_[lowest(rest)] = movement(lowest(rest));
+  }
+  missed_ |= awaited;
+  phase_ = Phase::nothing;  // whatever comes now has a deadline of its own
+  deadline_ns_ = now_ns;
+}
+
+std::uint64_t Agreement::movement(std::uint32_t rank) const noexcept {
+  // Words that only grow: their sum moves when one of them does.
+  return table_.promised(rank) + table_.accepted(rank) + table_.decided(rank) +
+         (table_.shows(rank) ? 1 : 0) + (table_.wedged(rank) ? 1 : 0);
+}
+
+void Agreement::forgive_who_moved() noexcept {
+  if (mutant(Mutant::sticky_unreachable)) return;
+  for (std::uint64_t rest = missed_; rest != 0; rest &= rest - 1) {
+    const std::uint32_t rank = lowest(rest);
+    if (movement(rank) != movement_[rank]) missed_ &= ~bit(rank);
+  }
+}
+
+}  // namespace lockstep::membership::inline LOCKSTEP_VARIANT

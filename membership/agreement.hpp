@@ -1,0 +1,88 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "membership/attempt.hpp"
+#include "membership/kept_set.hpp"
+#include "membership/proposal.hpp"
+#include "membership/table.hpp"
+#include "ordering/variant.hpp"
+#include "ordering/view_order.hpp"
+
+namespace lockstep::membership::inline LOCKSTEP_VARIANT {
+
+/// How the members of one view agree on what follows it: single-decree Paxos with the table as its
+/// registers (DESIGN §6; Lamport, The Part-Time Parliament, ACM TOCS 16(2), 1998). One object per
+/// view; what it decides is the next view.
+///
+/// Sans-I/O: it reads the table, writes this member's row of it, and is told the time and whom this
+/// member cannot reach. Numbers in comments are the steps of DESIGN §6.
+class Agreement {
+ public:
+  struct Options {
+    /// How long an attempt may wait for a promise, a proposal or an acceptance in its first round;
+    /// doubles from round to round.
+    std::uint64_t patience_ns = 10'000'000;
+  };
+
+  Agreement(Table& table, ordering::ViewOrder& order, const Options& options);
+
+  /// Reads the table, and does what is due. `unreachable`: whom this member does not hear, a bit
+  /// each. True when the view is decided.
+  bool step(std::uint64_t now_ns, std::uint64_t unreachable) noexcept;
+
+  /// When `step` is due again though nothing in the table moved.
+  [[nodiscard]] std::uint64_t deadline_ns() const noexcept { return deadline_ns_; }
+
+  [[nodiscard]] bool decided() const noexcept { return decided_; }
+  /// Once decided: how the view ends.
+  [[nodiscard]] const Proposal& value() const noexcept { return table_.mine().value; }
+  [[nodiscard]] bool kept(std::uint32_t rank) const noexcept {
+    return (value().kept >> rank & 1U) != 0;
+  }
+
+  /// The members this member expects to go on with, and whether they are enough to.
+  [[nodiscard]] std::uint64_t kept_set() const noexcept { return kept_; }
+  [[nodiscard]] bool has_quorum() const noexcept;
+
+ private:
+  /// What the deadline runs for.
+  enum class Phase : std::uint8_t { nothing, attempt, promises, proposal, acceptances };
+
+  bool learn() noexcept;
+  bool learn_from(std::uint32_t rank, std::uint64_t number) noexcept;
+  void promise(std::uint64_t number) noexcept;
+  void accept_proposals() noexcept;
+  void keep(std::uint64_t unreachable) noexcept;
+  void open() noexcept;
+  void propose() noexcept;
+  bool adopt(Proposal& value) const noexcept;
+  void compose(Proposal& value) const noexcept;
+  void wait(std::uint64_t now_ns) noexcept;
+  void forgive_who_moved() noexcept;
+
+  [[nodiscard]] bool change_is_due() const noexcept;
+  [[nodiscard]] std::uint64_t who_leaves() const noexcept;
+  [[nodiscard]] bool may_open() const noexcept;
+  [[nodiscard]] bool may_propose() const noexcept;
+  [[nodiscard]] std::uint64_t who_promised(std::uint64_t number) const noexcept;
+  [[nodiscard]] std::uint64_t who_accepted(std::uint64_t number) const noexcept;
+  [[nodiscard]] Phase phase(std::uint64_t& awaited) const noexcept;
+  [[nodiscard]] std::uint64_t movement(std::uint32_t rank) const noexcept;
+
+  Table& table_;
+  ordering::ViewOrder& order_;
+  const Options options_;
+  bool decided_ = false;
+  std::uint64_t kept_ = 0;
+  std::uint64_t highest_ = 0;  ///< attempt, in any row
+  std::uint64_t deadline_ns_ = ~std::uint64_t{0};
+  Phase phase_ = Phase::nothing;     ///< what the deadline runs for…
+  std::uint64_t phase_number_ = 0;   ///< …in which attempt…
+  std::uint32_t phase_arbiter_ = 0;  ///< …under whom
+  std::uint64_t missed_ = 0;         ///< ranks that let a deadline pass and have not moved since
+  std::array<std::uint64_t, kMostMembers> movement_{};  ///< when they missed it
+};
+
+}  // namespace lockstep::membership::inline LOCKSTEP_VARIANT

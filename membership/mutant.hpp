@@ -1,0 +1,110 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "ordering/variant.hpp"
+
+namespace lockstep::membership::inline LOCKSTEP_VARIANT {
+
+/// Deliberately broken versions of the view change, as ordering::Mutant for the order. Each breaks
+/// one sentence of DESIGN §6.
+enum class Mutant : std::uint8_t {
+  none,
+  promise_before_acceptance,
+  no_adopt,
+  adopt_lowest,
+  propose_twice,
+  promise_not_awaited,
+  accept_below_promise,
+  no_quorum,
+  half_without_lowest,
+  leaver_does_not_vote,
+  no_decided,
+  no_wedge,
+  trim_by_most,
+  trim_by_own,
+  beyond_trim,
+  short_of_trim,
+  evicted_delivers,
+  keep_everybody,
+  keep_by_own_reports,
+  sticky_unreachable,
+  no_resend,
+  resend_twice,
+  new_before_resend,
+  same_copy,
+  same_nonce,
+  index_from_zero,
+  ring_before_complete,
+  time_runs_back,
+};
+
+struct MutantSentence {
+  Mutant mutant;
+  std::string_view name;
+  std::string_view sentence;  ///< what of DESIGN §6 it breaks
+};
+
+inline constexpr std::array kMutants{
+    MutantSentence{Mutant::promise_before_acceptance, "promise-before-acceptance",
+                   "an acceptance before any later promise"},
+    MutantSentence{Mutant::no_adopt, "no-adopt",
+                   "I adopt the value accepted among them under the highest number, unchanged"},
+    MutantSentence{Mutant::adopt_lowest, "adopt-lowest",
+                   "the value accepted under the highest number, not another"},
+    MutantSentence{Mutant::propose_twice, "propose-twice", "I propose, once"},
+    MutantSentence{Mutant::promise_not_awaited, "promise-not-awaited",
+                   "when all of K are wedged and show exactly my number"},
+    MutantSentence{Mutant::accept_below_promise, "accept-below-promise",
+                   "from then on it accepts nothing below it"},
+    MutantSentence{Mutant::no_quorum, "no-quorum",
+                   "accepted under one number by a quorum of v = decided"},
+    MutantSentence{Mutant::half_without_lowest, "half-without-lowest",
+                   "exactly half including the lowest rank"},
+    MutantSentence{Mutant::leaver_does_not_vote, "leaver-does-not-vote",
+                   "all of v vote: the unreachable and the leaving too"},
+    MutantSentence{Mutant::no_decided, "no-decided",
+                   "so is what any row of v, whoever's, shows as decided"},
+    MutantSentence{Mutant::no_wedge, "no-wedge", "it stops publishing and receiving in v for good"},
+    MutantSentence{Mutant::trim_by_most, "trim-by-most", "trim[s] = min received[s] over K"},
+    MutantSentence{Mutant::trim_by_own, "trim-by-own",
+                   "trim[s] is over all of K, not over its arbiter"},
+    MutantSentence{Mutant::beyond_trim, "beyond-trim",
+                   "those named deliver everything up to the trim and nothing else"},
+    MutantSentence{Mutant::short_of_trim, "short-of-trim",
+                   "those named deliver everything up to the trim"},
+    MutantSentence{Mutant::evicted_delivers, "evicted-delivers",
+                   "who is not named delivers no more"},
+    MutantSentence{Mutant::keep_everybody, "keep-everybody",
+                   "K: the largest set in which nobody reports anybody"},
+    MutantSentence{Mutant::keep_by_own_reports, "keep-by-own-reports",
+                   "from everybody's unreachable each member computes K"},
+    MutantSentence{Mutant::sticky_unreachable, "sticky-unreachable",
+                   "nothing sticks to a member but its wedge, its promise and its acceptance"},
+    MutantSentence{Mutant::no_resend, "no-resend",
+                   "own frames beyond the trim are copied into the new ring"},
+    MutantSentence{Mutant::resend_twice, "resend-twice",
+                   "nobody delivered them, so each is delivered once"},
+    MutantSentence{Mutant::new_before_resend, "new-before-resend", "in order, before anything new"},
+    MutantSentence{Mutant::same_copy, "same-copy",
+                   "surviving links alternate copies from view to view"},
+    MutantSentence{Mutant::same_nonce, "same-nonce",
+                   "bytes of an older lap or an older view never match"},
+    MutantSentence{Mutant::index_from_zero, "index-from-zero",
+                   "every word is monotone: a stale read is only ever conservative"},
+    MutantSentence{Mutant::ring_before_complete, "ring-before-complete",
+                   "posted bytes stay unchanged until the transport reports the post complete"},
+    MutantSentence{Mutant::time_runs_back, "time-runs-back",
+                   "the sender's clock, made non-decreasing in the order"},
+};
+
+#ifdef LOCKSTEP_MUTANTS
+inline Mutant active_mutant = Mutant::none;
+inline bool mutant(Mutant which) noexcept { return active_mutant == which; }
+#else
+constexpr bool mutant(Mutant /*which*/) noexcept { return false; }
+#endif
+
+}  // namespace lockstep::membership::inline LOCKSTEP_VARIANT

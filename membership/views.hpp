@@ -1,0 +1,124 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "lockstep/message.hpp"
+#include "membership/agreement.hpp"
+#include "membership/observation.hpp"
+#include "membership/table.hpp"
+#include "ordering/variant.hpp"
+#include "ordering/view_order.hpp"
+#include "runtime/duty.hpp"
+#include "transports/transport.hpp"
+
+namespace lockstep::membership::inline LOCKSTEP_VARIANT {
+
+/// What views need from whoever owns them, off the hot path, and what they tell him.
+class ViewEvents {
+ public:
+  virtual ~ViewEvents() = default;
+  /// A bounded piece of everything else: mailboxes, counters. True if anything was done.
+  virtual bool control_step(std::uint64_t now_ns) noexcept = 0;
+  /// Would control_step find anything?
+  [[nodiscard]] virtual bool control_pending() const noexcept = 0;
+  /// View `id` is installed, after the last message of the one before. Ranks are those of
+  /// `layout`; `layout.links` says who they were from the start.
+  virtual void view_installed(std::uint64_t id, const ordering::ViewLayout& layout) noexcept = 0;
+  /// Too few members are reachable to go on (false), or again enough. Messages wait meanwhile.
+  virtual void quorum_changed(bool has_quorum) noexcept = 0;
+  /// The others went on without this member: it has delivered a prefix of what they delivered, and
+  /// delivers nothing more.
+  virtual void evicted() noexcept = 0;
+  /// A link is down, for good.
+  virtual void link_down(transports::LinkId link, transports::DownReason reason) noexcept = 0;
+};
+
+struct ViewsOptions {
+  Observation::Options observation;
+  Agreement::Options agreement;
+  /// What to add to the reactor's monotonic time to get the wall clock of message time stamps.
+  std::uint64_t wall_offset_ns = 0;
+};
+
+/// The loop body of one group on one reactor, and the succession of its views: the order of one
+/// view, the agreement on the next, and the step from one to the other.
+///
+/// Sans-I/O: it sees a transport, memory and the time as a number, so the same code runs on shared
+/// memory and on a simulated network in virtual time. Reactor-thread only. Allocates when a view is
+/// installed, and at no other time.
+class Views final : public runtime::Duty {
+ public:
+  /// `layout` is that of the first view, whose id is `view`.
+  Views(transports::Transport& transport, const ordering::ViewLayout& layout, std::uint64_t view,
+        MessageHandler& handler, ViewEvents& events, const ViewsOptions& options);
+  ~Views() override;
+
+  bool step(std::uint64_t now_ns) override;
+  bool prepare_to_sleep() noexcept override;
+  void woke() noexcept override;
+  [[nodiscard]] std::uint64_t deadline_ns() const noexcept override;
+  [[nodiscard]] std::span<const int> descriptors() const noexcept override {
+    return transport_.descriptors();
+  }
+
+  /// The order of the current view. Claims are allowed while `takes_messages`.
+  [[nodiscard]] ordering::ViewOrder& order() noexcept;
+  [[nodiscard]] std::uint64_t view() const noexcept;
+  /// This member's row of the current view, for who watches.
+  [[nodiscard]] const TableRow& row() const noexcept;
+  [[nodiscard]] bool takes_messages() const noexcept;
+  [[nodiscard]] bool is_evicted() const noexcept { return evicted_; }
+
+  /// Links whose peers somebody else than this reactor knows not to answer: a supervisor that saw a
+  /// process end, a monitor of the network. A bit each; stands until it is told otherwise.
+  void report_unreachable(std::uint64_t links) noexcept;
+
+  /// Asks the others to go on without this member; it is `evicted` when they do.
+  void leave() noexcept;
+
+ private:
+  struct Epoch;
+
+  bool poll_links() noexcept;
+  bool change(std::uint64_t now_ns) noexcept;
+  bool push_tables() noexcept;
+  [[nodiscard]] bool change_is_due(std::uint64_t now_ns) const noexcept;
+  [[nodiscard]] std::uint64_t unreachable() const noexcept;
+  void finish() noexcept;
+  [[nodiscard]] ordering::ViewLayout next_layout(const Proposal& value) const;
+  void let_go_of_evicted(const Proposal& value) noexcept;
+  void deliver_all_held() noexcept;
+  void collect_undelivered();
+  void send_again() noexcept;
+  [[nodiscard]] bool all_show() const noexcept;
+  void drop_evicted() noexcept;
+
+  transports::Transport& transport_;
+  MessageHandler& handler_;
+  ViewEvents& events_;
+  const ViewsOptions options_;
+  std::unique_ptr<Epoch> current_;
+  /// The view before, until all members of the current one have shown that they are in it: whoever
+  /// is late can read there how it ended.
+  std::unique_ptr<Epoch> previous_;
+  std::uint64_t farewell_ns_ = 0;  ///< when `previous_` may end
+  std::uint64_t tables_seen_ = 0;
+  std::uint64_t links_down_ = 0;  ///< a bit per link
+  std::uint64_t reported_ = 0;    ///< a bit per link
+  bool links_moved_ = false;
+  /// Own messages of ended views that nobody delivered, in order: sent again before anything new.
+  struct Unsent {
+    std::vector<std::byte> payload;
+    std::uint64_t token;
+  };
+  std::deque<Unsent> unsent_;
+  bool ring_busy_ = false;  ///< the own ring may still be read by posts of two views ago
+  bool had_quorum_ = true;
+  bool evicted_ = false;
+};
+
+}  // namespace lockstep::membership::inline LOCKSTEP_VARIANT
