@@ -21,7 +21,7 @@ struct ViewLayout {
   std::uint32_t members = 1;
   std::uint32_t my_rank = 0;
   std::vector<std::uint32_t> senders{};  ///< ranks that may multicast, ascending, not empty
-  std::uint64_t ring_bytes = 1 << 20;  ///< power of two, at least 4 096
+  std::uint64_t ring_bytes = 1 << 20;    ///< power of two, at least 4 096
   std::vector<std::uint64_t> nonces{};   ///< per rank: the epoch nonce of that member's ring
   std::uint32_t copy = 0;  ///< which copy of each region, and of the own ring, this epoch uses
   std::vector<transports::LinkId> links{};  ///< per rank, mine unused; empty: ranks are links

@@ -12,6 +12,7 @@ struct Report {
   std::uint64_t messages = 0;
   std::uint64_t deliveries = 0;
   std::uint64_t virtual_ns = 0;
+  std::uint64_t views = 1;  ///< the id of the newest one
 };
 
 }  // namespace lockstep::sim

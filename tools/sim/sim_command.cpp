@@ -9,10 +9,12 @@
 #include <memory>
 #include <string>
 
+#include "membership/mutant.hpp"
 #include "ordering/mutant.hpp"
 #include "tools/sim/scenario.hpp"
 #include "tools/sim/trace.hpp"
 #include "tools/sim/variants.hpp"
+#include "tools/sim/view_scenario.hpp"
 
 namespace lockstep::sim {
 namespace {
@@ -20,6 +22,7 @@ namespace {
 struct Options {
   std::uint64_t seeds = 200;
   std::uint64_t first_seed = 1;
+  bool all_faults = false;
   bool trace = false;
   std::string mutant;
   bool list_mutants = false;
@@ -29,50 +32,74 @@ void list_mutants() {
   for (const auto& mutant : ordering::kMutants) {
     fmt::print("{:<26} breaks: {}\n", mutant.name, mutant.sentence);
   }
+  fmt::print("\nwith --faults all:\n");
+  for (const auto& mutant : membership::kMutants) {
+    fmt::print("{:<26} breaks: {}\n", mutant.name, mutant.sentence);
+  }
 }
 
-std::string check_mutant(const std::string& name) {
-  const auto found = std::ranges::find(ordering::kMutants, name, &ordering::MutantSentence::name);
-  if (found != ordering::kMutants.end()) return {};
-  return fmt::format("there is no mutant '{}'; --list-mutants shows those there are", name);
+/// The name of a mutant of the kind that the options ask for.
+std::string check_mutant(const Options& options) {
+  const auto has = [&](const auto& mutants) {
+    return std::ranges::any_of(mutants,
+                               [&](const auto& one) { return one.name == options.mutant; });
+  };
+  const bool known = options.all_faults ? has(membership::kMutants) : has(ordering::kMutants);
+  if (options.mutant.empty() || known) return {};
+  return fmt::format(
+      "there is no mutant '{}' {} --faults all; --list-mutants shows those there are",
+      options.mutant, options.all_faults ? "with" : "without");
 }
 
-Report run_seed(const Options& options, const Scenario& scenario, Trace& trace) {
+/// One run, and its scenario in words.
+Report run_seed(const Options& options, std::uint64_t seed, Trace& trace, std::string& text) {
+  if (options.all_faults) {
+    const ViewScenario scenario = draw_view_scenario(seed);
+    text = describe(scenario);
+    return options.mutant.empty() ? production::simulate_views(scenario, {}, trace)
+                                  : mutated::simulate_views(scenario, options.mutant, trace);
+  }
+  const Scenario scenario = draw_scenario(seed);
+  text = describe(scenario);
   const bool twin = scenario.interleaved || !options.mutant.empty();
   return twin ? mutated::simulate(scenario, options.mutant, trace)
               : production::simulate(scenario, {}, trace);
 }
 
-void print_failure(const Options& options, const Scenario& scenario, const Report& report,
-                   const Trace& trace) {
-  const std::string mutant = options.mutant.empty() ? "" : " --mutant " + options.mutant;
-  fmt::print("seed {}: {}\n\n", scenario.seed, *report.violation);
-  fmt::print("scenario: {}\n\n", describe(scenario));
+void print_failure(const Options& options, std::uint64_t seed, const std::string& scenario,
+                   const Report& report, const Trace& trace) {
+  std::string more = options.all_faults ? " --faults all" : "";
+  if (!options.mutant.empty()) more += " --mutant " + options.mutant;
+  fmt::print("seed {}: {}\n\n", seed, *report.violation);
+  fmt::print("scenario: {}\n\n", scenario);
   if (!options.trace) fmt::print("the last events:\n{}\n", trace.last());
-  fmt::print("replay with: lockstep sim --seeds 1 --seed {}{} --trace\n", scenario.seed, mutant);
+  fmt::print("replay with: lockstep sim --seeds 1 --seed {}{} --trace\n", seed, more);
 }
 
 // True if no seed shows a violation.
 bool run_seeds(const Options& options) {
   const auto start = std::chrono::steady_clock::now();
   Report total;
+  total.views = 0;
   for (std::uint64_t i = 0; i < options.seeds; ++i) {
-    const Scenario scenario = draw_scenario(options.first_seed + i);
+    const std::uint64_t seed = options.first_seed + i;
     Trace trace(options.trace);
-    const Report report = run_seed(options, scenario, trace);
+    std::string scenario;
+    const Report report = run_seed(options, seed, trace, scenario);
     if (report.violation.has_value()) {
-      print_failure(options, scenario, report, trace);
+      print_failure(options, seed, scenario, report, trace);
       return false;
     }
     total.messages += report.messages;
     total.deliveries += report.deliveries;
     total.virtual_ns += report.virtual_ns;
+    total.views += report.views - 1;
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   fmt::print(
-      "{} seeds from {} on: no violation; {} messages, {} deliveries, {:.1f} s of virtual time in "
-      "{:.1f} s ({:.0f} seeds/s)\n",
-      options.seeds, options.first_seed, total.messages, total.deliveries,
+      "{} seeds from {} on: no violation; {} messages, {} deliveries, {} view changes, {:.1f} s of "
+      "virtual time in {:.1f} s ({:.0f} seeds/s)\n",
+      options.seeds, options.first_seed, total.messages, total.deliveries, total.views,
       static_cast<double>(total.virtual_ns) / 1e9, took.count(),
       static_cast<double>(options.seeds) / took.count());
   return true;
@@ -80,6 +107,9 @@ bool run_seeds(const Options& options) {
 
 void run(const Options& options) {
   if (options.list_mutants) return list_mutants();
+  if (const std::string wrong = check_mutant(options); !wrong.empty()) {
+    throw CLI::ValidationError("--mutant", wrong);
+  }
   if (!run_seeds(options)) throw CLI::RuntimeError(1);
 }
 
@@ -89,19 +119,24 @@ void add_sim(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
       "sim",
-      "Run fixed-view groups of 2 to 7 members in one thread and virtual time, one run per "
-      "seed, with delays, stalls, torn writes and crashes, under checkers of total order, "
-      "uniformity, integrity and validity.");
+      "Run groups in one thread and virtual time, one run per seed, with delays, stalls, torn "
+      "writes and crashes, under checkers of total order, agreement, uniformity, integrity and "
+      "validity.");
   command->add_option("--seeds", options->seeds, "how many seeds to run")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command->add_option("--seed", options->first_seed, "the first seed")->capture_default_str();
   command->add_flag("--trace", options->trace, "print every event as it happens");
+  command->add_option(
+      "--mutant", options->mutant,
+      "run the protocol deliberately broken; ends with status 1 once a checker sees it");
   command
-      ->add_option(
-          "--mutant", options->mutant,
-          "run the protocol deliberately broken; ends with status 1 once a checker sees it")
-      ->check(check_mutant);
+      ->add_option_function<std::string>(
+          "--faults", [options](const std::string& word) { options->all_faults = word == "all"; },
+          "order: one view of 2 to 7 members; all: groups of 3 to 5 whose views change, with "
+          "crashes, pauses, cuts and leaves at any moment")
+      ->check(CLI::IsMember({"order", "all"}))
+      ->default_str("order");
   command->add_flag("--list-mutants", options->list_mutants,
                     "list the mutants, each with the sentence of the design that it breaks");
   command->callback([options] { run(*options); });

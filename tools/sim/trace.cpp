@@ -43,6 +43,18 @@ std::string words(const TraceEvent& event) {
     case TraceKind::lost:
       return fmt::format("reports rank {} lost: {}", event.peer,
                          transports::to_string(static_cast<transports::DownReason>(event.first)));
+    case TraceKind::mishap:
+      return fmt::format("meets mishap {} with {} for {} ns", event.first, event.peer,
+                         event.second);
+    case TraceKind::install:
+      return fmt::format("installs view {} of {} members, as rank {}", event.first, event.second,
+                         event.peer);
+    case TraceKind::evicted:
+      return "is evicted";
+    case TraceKind::quorum:
+      return "has a quorum again";
+    case TraceKind::no_quorum:
+      return "has no quorum";
   }
   return {};
 }

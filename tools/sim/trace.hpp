@@ -8,19 +8,24 @@ namespace lockstep::sim {
 
 /// What happened in a simulation.
 enum class TraceKind : std::uint8_t {
-  publish,   ///< rank, id, bytes
-  refuse,    ///< rank: its ring was full
-  deliver,   ///< rank, sender, sequence, bytes
-  sleep,     ///< rank
-  wake,      ///< rank: a doorbell
-  alarm,     ///< rank: its own deadline
-  stall,     ///< rank, until
-  torn,      ///< from, to, offset, bytes: one step of a write
-  visible,   ///< from, to, offset, bytes: the last step
-  complete,  ///< from, to, offset, bytes
-  crash,     ///< rank
-  down,      ///< rank, peer: a link went down
-  lost,      ///< rank, peer, reason: the member was told
+  publish,    ///< rank, id, bytes
+  refuse,     ///< rank: its ring was full
+  deliver,    ///< rank, sender, sequence, bytes
+  sleep,      ///< rank
+  wake,       ///< rank: a doorbell
+  alarm,      ///< rank: its own deadline
+  stall,      ///< rank, until
+  torn,       ///< from, to, offset, bytes: one step of a write
+  visible,    ///< from, to, offset, bytes: the last step
+  complete,   ///< from, to, offset, bytes
+  crash,      ///< rank
+  down,       ///< rank, peer: a link went down
+  lost,       ///< rank, peer, reason: the member was told
+  mishap,     ///< rank, peer, kind, duration
+  install,    ///< rank, its rank there, view, members
+  evicted,    ///< rank
+  quorum,     ///< rank: enough members are reachable again
+  no_quorum,  ///< rank
 };
 
 struct TraceEvent {

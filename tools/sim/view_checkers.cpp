@@ -1,0 +1,207 @@
+#include "tools/sim/view_checkers.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace lockstep::sim {
+
+ViewInvariants::ViewInvariants(std::uint32_t members)
+    : members_(members),
+      view_of_(members),
+      sent_(members),
+      next_(members, std::vector<std::uint64_t>(members)),
+      last_sequence_(members),
+      last_timestamp_ns_(members),
+      broken_(members) {}
+
+void ViewInvariants::published(const Published& event) { sent_[event.member].push_back(event); }
+
+void ViewInvariants::delivered(const Delivered& event) {
+  ViewHistory& view = views_[view_of_[event.member]];
+  std::size_t& place = view.delivered[event.member];
+  if (!lives(event.member)) {
+    note(fmt::format("I6 one primary: member {} delivered sequence {} after it was evicted",
+                     event.member, event.sequence));
+  }
+  if (event.sender >= members_) {
+    note(fmt::format("I4 integrity: member {} delivered a message of sender {}", event.member,
+                     event.sender));
+    return;
+  }
+  if (event.sequence < last_sequence_[event.member]) {
+    note(fmt::format("I1 total order: member {} delivered sequence {} after {}", event.member,
+                     event.sequence, last_sequence_[event.member] - 1));
+  }
+  last_sequence_[event.member] = event.sequence + 1;
+  if (event.timestamp_ns < last_timestamp_ns_[event.member]) {
+    note(
+        fmt::format("I1 total order: member {} delivered sequence {} with an earlier time than the "
+                    "message before it",
+                    event.member, event.sequence));
+  }
+  last_timestamp_ns_[event.member] = event.timestamp_ns;
+  if (place == view.order.size()) {
+    view.order.push_back(
+        {event.sequence, event.sender, event.hash, event.timestamp_ns, event.member});
+  } else {
+    const Place& first = view.order[place];
+    const bool same = first.sequence == event.sequence && first.sender == event.sender &&
+                      first.hash == event.hash && first.timestamp_ns == event.timestamp_ns;
+    if (!same) {
+      note(
+          fmt::format("I1 total order: in view {} member {} delivered sequence {} of {} as number "
+                      "{}, where member {} delivered sequence {} of {}",
+                      view_of_[event.member], event.member, event.sequence, event.sender, place,
+                      first.first_member, first.sequence, first.sender));
+    }
+  }
+  ++place;
+  if (view.final && place > *view.final) {
+    note(
+        fmt::format("I3 uniformity: in view {} member {} delivered {} messages, and member {} "
+                    "went on to the next view with {}",
+                    view_of_[event.member], event.member, place, view.final_by, *view.final));
+  }
+  // I4: each message of a sender once, in the order sent, unchanged.
+  std::uint64_t& due = next_[event.member][event.sender];
+  const std::vector<Published>& sent = sent_[event.sender];
+  const bool is_due =
+      due < sent.size() && sent[due].hash == event.hash && sent[due].bytes == event.bytes;
+  if (!is_due) {
+    note(
+        fmt::format("I4 integrity: member {} delivered sequence {} of {}, which is not its message "
+                    "{} ({} sent)",
+                    event.member, event.sequence, event.sender, due, sent.size()));
+  }
+  if (event.token && *event.token != due) {
+    note(fmt::format("I4 integrity: member {} got back token {} with its message {}", event.member,
+                     *event.token, due));
+  }
+  ++due;
+}
+
+void ViewInvariants::installed(std::uint32_t member, std::uint64_t view,
+                               const std::vector<std::uint32_t>& members, std::uint64_t at_ns) {
+  const std::uint64_t before = view_of_[member];
+  if (view <= before) {
+    note(fmt::format("I6 one primary: member {} installed view {} after view {}", member, view,
+                     before));
+  }
+  view_of_[member] = view;
+  auto [found, is_new] = views_.try_emplace(view);
+  ViewHistory& history = found->second;
+  if (is_new) history.members = members;
+  if (history.members != members) {
+    note(fmt::format("I6 one primary: view {} has members {} at member {}, and {} elsewhere", view,
+                     members, member, history.members));
+  }
+  if (std::ranges::find(members, member) == members.end()) {
+    note(fmt::format("I6 one primary: member {} installed view {} of {}, without itself", member,
+                     view, members));
+  }
+  if (before == 0) return;
+  ViewHistory& ended = views_[before];
+  const auto is_old = [&](std::uint32_t one) {
+    return std::ranges::find(ended.members, one) != ended.members.end();
+  };
+  const auto kept = static_cast<std::size_t>(std::ranges::count_if(members, is_old));
+  const bool half = 2 * kept == ended.members.size() && members.front() == ended.members.front();
+  if (leaving_ == 0 && 2 * kept <= ended.members.size() && !half) {
+    note(fmt::format("I6 one primary: view {} of {} is no quorum of view {} of {}", view, members,
+                     before, ended.members));
+  }
+  const std::size_t count = ended.delivered[member];
+  if (!ended.final) {
+    ended.final = count;
+    ended.final_by = member;
+    if (ended.order.size() > count) {
+      note(fmt::format(
+          "I3 uniformity: member {} left view {} at {} ns with {} messages delivered, "
+          "and member {} had delivered {}",
+          member, before, at_ns, count, ended.order[count].first_member, ended.order.size()));
+    }
+  } else if (*ended.final != count) {
+    note(
+        fmt::format("I2 agreement: member {} left view {} with {} messages delivered, member {} "
+                    "with {}",
+                    member, before, count, ended.final_by, *ended.final));
+  }
+}
+
+void ViewInvariants::evicted(std::uint32_t member) { gone_ |= std::uint64_t{1} << member; }
+
+const std::vector<std::uint32_t>& ViewInvariants::newest_members() const {
+  return views_.rbegin()->second.members;
+}
+
+bool ViewInvariants::settled() const {
+  const auto& [view, history] = *views_.rbegin();
+  for (const std::uint32_t member : history.members) {
+    if (!lives(member)) return false;
+    if (view_of_[member] != view) return false;
+    for (const std::uint32_t sender : history.members) {
+      if (next_[member][sender] != sent_[sender].size()) return false;
+    }
+  }
+  return true;
+}
+
+void ViewInvariants::broken(std::uint32_t one, std::uint32_t other) {
+  broken_[one] |= std::uint64_t{1} << other;
+  broken_[other] |= std::uint64_t{1} << one;
+}
+
+// Of all sets of them, tried one by one: a few members are enough to find mistakes.
+bool ViewInvariants::can_agree(const std::vector<std::uint32_t>& members) const {
+  for (std::uint64_t set = 1; set < std::uint64_t{1} << members.size(); ++set) {
+    std::size_t count = 0;
+    bool connected = true;
+    std::uint64_t chosen = 0;
+    for (std::size_t rank = 0; rank < members.size(); ++rank) {
+      if ((set >> rank & 1U) == 0) continue;
+      connected = connected && lives(members[rank]) && (broken_[members[rank]] & chosen) == 0;
+      chosen |= std::uint64_t{1} << members[rank];
+      ++count;
+    }
+    const bool half = 2 * count == members.size() && (set & 1U) != 0;
+    if (connected && (2 * count > members.size() || half)) return true;
+  }
+  return false;
+}
+
+bool ViewInvariants::can_settle() const {
+  const std::vector<std::uint32_t>& newest = newest_members();
+  const bool any = std::ranges::any_of(newest, [&](std::uint32_t one) { return lives(one); });
+  return any && std::ranges::all_of(newest, [&](std::uint32_t member) {
+           return !lives(member) || can_agree(views_.at(view_of_[member]).members);
+         });
+}
+
+void ViewInvariants::time_is_up(std::uint64_t now_ns) {
+  const auto& [view, history] = *views_.rbegin();
+  for (const std::uint32_t member : history.members) {
+    if (!lives(member)) {
+      note(fmt::format("I8 liveness: at {} ns member {}, which is gone, is still in view {} of {}",
+                       now_ns, member, view, history.members));
+      return;
+    }
+    if (view_of_[member] != view) {
+      note(fmt::format("I8 liveness: at {} ns member {} is in view {} and not in {} of {}", now_ns,
+                       member, view_of_[member], view, history.members));
+      return;
+    }
+    for (const std::uint32_t sender : history.members) {
+      if (next_[member][sender] == sent_[sender].size()) continue;
+      note(
+          fmt::format("I5 validity: at {} ns, in view {} of {}, member {} has delivered {} of the "
+                      "{} messages of {}",
+                      now_ns, view, history.members, member, next_[member][sender],
+                      sent_[sender].size(), sender));
+      return;
+    }
+  }
+}
+
+}  // namespace lockstep::sim

@@ -1,0 +1,362 @@
+#include "tools/sim/view_simulation.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "tools/sim/payload.hpp"
+
+namespace lockstep::sim::inline LOCKSTEP_VARIANT {
+namespace {
+
+using transports::kNever;
+
+/// After the last mishap: in this time a group settles, however its members hang for each other.
+constexpr std::uint64_t kSettleNs = 100'000'000;
+/// How long one is watched that cannot settle: it may do nothing wrong.
+constexpr std::uint64_t kStuckNs = 5'000'000;
+
+constexpr std::uint64_t bit(std::uint32_t member) { return std::uint64_t{1} << member; }
+
+transports::SimOptions network_options(const ViewScenario& scenario) {
+  transports::SimOptions options = scenario.network;
+  options.region_bytes = membership::region_bytes(scenario.ring_bytes);
+  options.source_bytes = 2 * scenario.ring_bytes;
+  return options;
+}
+
+std::uint64_t payload_seed(const ViewScenario& scenario, std::uint32_t rank, std::uint64_t id) {
+  return transports::Random(scenario.seed ^ (std::uint64_t{rank} << 56U) ^ (id << 20U)).next();
+}
+
+}  // namespace
+
+/// One member: the real views and order, driven by hand.
+class ViewSimulation::Member final : public MessageHandler, public membership::ViewEvents {
+ public:
+  Member(ViewSimulation& simulation, std::uint32_t which, const ordering::ViewLayout& layout,
+         const membership::ViewsOptions& options)
+      : number(which),
+        plan(simulation.scenario_.members[which]),
+        simulation_(simulation),
+        views(simulation.network_.endpoint(which), layout, 1, *this, *this, options) {}
+
+  void apply(const Message& message) override {
+    const ordering::ViewLayout& layout = views.order().layout();
+    const std::uint32_t sender =
+        message.sender < layout.members ? member_of(layout, message.sender) : ~0U;
+    simulation_.add(TraceKind::deliver, number, sender, message.sequence, message.payload.size());
+    simulation_.invariants_.delivered(
+        {.at_ns = simulation_.clock_.now_ns(),
+         .member = number,
+         .sequence = message.sequence,
+         .sender = sender,
+         .timestamp_ns = message.timestamp_ns,
+         .bytes = message.payload.size(),
+         .hash = payload_hash(message.payload),
+         .token = message.mine ? std::optional(message.token) : std::nullopt});
+    ++simulation_.report_.deliveries;
+    if (simulation_.random_.chance(plan.publish_in_apply_permille)) simulation_.publish_one(*this);
+  }
+  bool control_step(std::uint64_t /*now_ns*/) noexcept override { return false; }
+  [[nodiscard]] bool control_pending() const noexcept override { return false; }
+  void view_installed(std::uint64_t id, const ordering::ViewLayout& layout) noexcept override {
+    simulation_.add(TraceKind::install, number, layout.my_rank, id, layout.members);
+    tell(id, layout);
+    simulation_.report_.views = std::max(simulation_.report_.views, id);
+  }
+  void tell(std::uint64_t id, const ordering::ViewLayout& layout) {
+    std::vector<std::uint32_t> members;
+    for (std::uint32_t rank = 0; rank < layout.members; ++rank) {
+      members.push_back(member_of(layout, rank));
+    }
+    simulation_.invariants_.installed(number, id, members, simulation_.clock_.now_ns());
+  }
+  void quorum_changed(bool has_quorum) noexcept override {
+    simulation_.add(has_quorum ? TraceKind::quorum : TraceKind::no_quorum, number);
+  }
+  void evicted() noexcept override {
+    simulation_.add(TraceKind::evicted, number);
+    simulation_.invariants_.evicted(number);
+  }
+  void link_down(transports::LinkId link, transports::DownReason reason) noexcept override {
+    simulation_.add(TraceKind::lost, number, link, static_cast<std::uint64_t>(reason));
+  }
+
+  static std::uint32_t member_of(const ordering::ViewLayout& layout, std::uint32_t rank) {
+    return layout.links.empty() ? rank : layout.links[rank];
+  }
+
+  const std::uint32_t number;
+  const MemberPlan& plan;
+
+ private:
+  ViewSimulation& simulation_;
+
+ public:
+  std::uint64_t next_ns = 0;
+  std::uint64_t next_publish_ns = 0;
+  std::uint32_t published = 0;
+  std::uint64_t accuses_until_ns = kNever;
+  bool crashed = false;
+  std::uint64_t promised = 0;  ///< as last seen by note_steps
+  std::uint64_t accepted = 0;
+  std::uint64_t view = 1;
+  bool asleep = false;
+  membership::Views views;
+};
+
+ViewSimulation::ViewSimulation(const ViewScenario& scenario, Trace& trace)
+    : scenario_(scenario),
+      trace_(trace),
+      random_(scenario.seed + 1),
+      network_(random_.next(), network_options(scenario), clock_),
+      invariants_(scenario.network.members) {
+  network_.observe(this);
+  ordering::ViewLayout layout{.members = scenario.network.members,
+                              .senders = scenario.senders,
+                              .ring_bytes = scenario.ring_bytes};
+  for (std::uint32_t i = 0; i < layout.members; ++i) {
+    layout.nonces.push_back(random_.next());
+    layout.links.push_back(i);
+  }
+  for (std::uint32_t i = 0; i < layout.members; ++i) {
+    layout.my_rank = i;
+    const membership::ViewsOptions options{
+        .observation = {.heartbeat_interval_ns = scenario.heartbeat_ns,
+                        .silence_timeout_ns = scenario.silence_ns},
+        .agreement = {.patience_ns = scenario.patience_ns},
+        .wall_offset_ns = random_.below(1'000'000)};
+    members_.push_back(std::make_unique<Member>(*this, i, layout, options));
+    members_.back()->tell(1, layout);
+    members_.back()->next_ns = random_.below(2 * scenario.members[i].turn_ns);
+  }
+}
+
+ViewSimulation::~ViewSimulation() { network_.observe(nullptr); }
+
+Report ViewSimulation::run() {
+  std::uint64_t trouble_ends_ns = 0;
+  for (const Mishap& mishap : scenario_.mishaps) {
+    trouble_ends_ns = std::max(trouble_ends_ns, mishap.at_ns + mishap.duration_ns);
+  }
+  const std::uint64_t deadline_ns = trouble_ends_ns + kSettleNs;
+  bool calm = false;
+  std::uint64_t look_ns = trouble_ends_ns + kStuckNs;
+  while (!over() && next_ns() <= deadline_ns && !everything_done()) {
+    if (clock_.now_ns() > look_ns) {
+      if (!invariants_.can_settle()) break;
+      look_ns += kStuckNs;
+    }
+    advance();
+    if (!calm && clock_.now_ns() > trouble_ends_ns) {
+      calm = true;
+      network_.calm();
+    }
+  }
+  if (!over() && !everything_done() && invariants_.can_settle()) {
+    invariants_.time_is_up(clock_.now_ns());
+  }
+  report_.violation = invariants_.violation();
+  report_.virtual_ns = clock_.now_ns();
+  return report_;
+}
+
+bool ViewSimulation::everything_done() const {
+  if (next_mishap_ < scenario_.mishaps.size()) return false;
+  for (const std::uint32_t number : invariants_.newest_members()) {
+    const Member& member = *members_[number];
+    const bool sends = !member.crashed && !member.views.is_evicted();
+    if (sends && member.published < member.plan.messages) return false;
+  }
+  return invariants_.settled();
+}
+
+std::uint64_t ViewSimulation::next_ns() const {
+  std::uint64_t next = network_.next_event_ns();
+  for (const auto& member : members_) {
+    if (!member->crashed) next = std::min(next, member->next_ns);
+  }
+  if (next_mishap_ < scenario_.mishaps.size()) {
+    next = std::min(next, scenario_.mishaps[next_mishap_].at_ns);
+  }
+  return std::max(next, clock_.now_ns());
+}
+
+void ViewSimulation::advance() {
+  network_.advance_to(next_ns());
+  while (next_mishap_ < scenario_.mishaps.size() &&
+         scenario_.mishaps[next_mishap_].at_ns <= clock_.now_ns()) {
+    befall(scenario_.mishaps[next_mishap_++]);
+  }
+  for (std::uint32_t rank = 0; rank < members_.size() && !over(); ++rank) {
+    const Member& member = *members_[rank];
+    if (member.crashed) continue;
+    const bool woken = member.asleep && network_.is_woken(rank);
+    if (member.next_ns <= clock_.now_ns() || woken) turn(rank);
+  }
+}
+
+void ViewSimulation::turn(std::uint32_t rank) {
+  Member& member = *members_[rank];
+  if (member.asleep) {
+    member.asleep = false;
+    member.views.woke();
+  }
+  if (clock_.now_ns() >= member.accuses_until_ns) {
+    member.accuses_until_ns = kNever;
+    member.views.report_unreachable(0);
+  }
+  publish_burst(rank);
+  const bool busy = member.views.step(clock_.now_ns());
+  note_steps(member);
+  if (member.crashed) return;
+  member.next_ns =
+      clock_.now_ns() + random_.between(member.plan.turn_ns / 2, 2 * member.plan.turn_ns);
+  if (random_.chance(member.plan.stall_permille)) {
+    member.next_ns += random_.below(member.plan.stall_max_ns + 1);
+  } else if (!busy && member.plan.sleeps && random_.chance(300)) {
+    fall_asleep(member);
+  }
+}
+
+void ViewSimulation::fall_asleep(Member& member) {
+  if (!member.views.prepare_to_sleep()) return;
+  if (network_.is_woken(member.number)) {
+    member.views.woke();
+    return;
+  }
+  member.asleep = true;
+  member.next_ns = std::max(member.views.deadline_ns(), clock_.now_ns());
+  if (member.published < member.plan.messages) {
+    member.next_ns = std::min(member.next_ns, std::max(member.next_publish_ns, clock_.now_ns()));
+  }
+}
+
+void ViewSimulation::publish_burst(std::uint32_t rank) {
+  Member& member = *members_[rank];
+  if (clock_.now_ns() < member.next_publish_ns) return;
+  const std::uint64_t burst = random_.between(1, member.plan.burst);
+  for (std::uint64_t i = 0; i < burst; ++i) {
+    if (!publish_one(member)) break;
+  }
+  member.next_publish_ns = clock_.now_ns() + random_.below(member.plan.pause_ns + 1);
+}
+
+bool ViewSimulation::publish_one(Member& member) {
+  if (member.published >= member.plan.messages || !member.views.takes_messages()) return false;
+  ordering::ViewOrder& order = member.views.order();
+  Scenario sizes;
+  sizes.sizes = scenario_.sizes;
+  sizes.equal_bytes = scenario_.equal_bytes;
+  const std::size_t bytes = draw_payload_bytes(sizes, random_, order.max_payload_bytes());
+  std::byte* const place = order.claim(bytes);
+  if (place == nullptr) return false;
+  const std::span payload(place, bytes);
+  const std::uint64_t id = member.published++;
+  fill_payload(payload, payload_seed(scenario_, member.number, id));
+  const std::uint64_t hash = payload_hash(payload);
+  order.publish(id);
+  ++report_.messages;
+  add(TraceKind::publish, member.number, 0, id, bytes);
+  invariants_.published(
+      {.at_ns = clock_.now_ns(), .member = member.number, .id = id, .bytes = bytes, .hash = hash});
+  return true;
+}
+
+void ViewSimulation::note_steps(Member& member) {
+  const membership::TableRow& row = member.views.row();
+  if (row.promised > member.promised) {
+    member.promised = row.promised;
+    befall_who_stepped(member.number, Mishap::Trigger::promise);
+  }
+  if (row.accepted > member.accepted) {
+    member.accepted = row.accepted;
+    befall_who_stepped(member.number, Mishap::Trigger::acceptance);
+  }
+  if (member.views.view() > member.view) {
+    member.view = member.views.view();
+    befall_who_stepped(member.number, Mishap::Trigger::installation);
+  }
+}
+
+void ViewSimulation::befall_who_stepped(std::uint32_t rank, Mishap::Trigger step) {
+  for (auto mishap = waiting_.begin(); mishap != waiting_.end(); ++mishap) {
+    if (mishap->trigger != step) continue;
+    Mishap due = *mishap;
+    waiting_.erase(mishap);
+    due.trigger = Mishap::Trigger::time;
+    due.member = rank;
+    due.peers &= ~bit(rank);
+    if (due.peers == 0)
+      due.peers = (bit(static_cast<std::uint32_t>(members_.size())) - 1) & ~bit(rank);
+    befall(due);
+    return;
+  }
+}
+
+void ViewSimulation::befall(const Mishap& mishap) {
+  if (mishap.trigger != Mishap::Trigger::time) {
+    waiting_.push_back(mishap);
+    return;
+  }
+  Member& member = *members_[mishap.member];
+  if (member.crashed) return;
+  const std::uint64_t until_ns = clock_.now_ns() + mishap.duration_ns;
+  add(TraceKind::mishap, mishap.member, static_cast<std::uint32_t>(std::countr_zero(mishap.peers)),
+      static_cast<std::uint64_t>(mishap.kind), mishap.duration_ns);
+  switch (mishap.kind) {
+    case Mishap::Kind::crash:
+      member.crashed = true;
+      network_.crash(mishap.member);
+      invariants_.crashed(mishap.member);
+      return;
+    case Mishap::Kind::pause:
+      member.next_ns = until_ns;
+      if (member.asleep) {
+        member.asleep = false;
+        member.views.woke();
+      }
+      return;
+    case Mishap::Kind::leave:
+      invariants_.leaves(mishap.member);
+      member.views.leave();
+      if (member.asleep) member.next_ns = clock_.now_ns();
+      return;
+    case Mishap::Kind::cut:
+    case Mishap::Kind::cut_out:
+      for (std::uint32_t peer = 0; peer < members_.size(); ++peer) {
+        if ((mishap.peers & bit(peer)) == 0) continue;
+        network_.cut(mishap.member, peer, until_ns);
+        if (mishap.kind == Mishap::Kind::cut) network_.cut(peer, mishap.member, until_ns);
+      }
+      return;
+    case Mishap::Kind::accuse:
+      member.views.report_unreachable(mishap.peers);
+      member.accuses_until_ns = until_ns;
+      if (member.asleep) member.next_ns = clock_.now_ns();
+      return;
+    case Mishap::Kind::break_link:
+      invariants_.broken(mishap.member, static_cast<std::uint32_t>(std::countr_zero(mishap.peers)));
+      network_.fail_link(mishap.member, static_cast<std::uint32_t>(std::countr_zero(mishap.peers)),
+                         transports::DownReason::link_failed);
+      return;
+  }
+}
+
+void ViewSimulation::on_progress(std::uint64_t /*now_ns*/, std::uint32_t from, std::uint32_t to,
+                                 const transports::SimLink::Progress& progress) {
+  if (!progress.source_changed || members_[from]->crashed) return;
+  invariants_.note(
+      fmt::format("transport contract: member {} changed {} bytes it had posted to {}, "
+                  "at {}, before the post was complete",
+                  from, progress.bytes, to, progress.offset));
+}
+
+void ViewSimulation::add(TraceKind kind, std::uint32_t rank, std::uint32_t peer,
+                         std::uint64_t first, std::uint64_t second) {
+  trace_.add({clock_.now_ns(), kind, rank, peer, first, second});
+}
+
+}  // namespace lockstep::sim::inline LOCKSTEP_VARIANT

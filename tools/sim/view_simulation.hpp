@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "membership/views.hpp"
+#include "ordering/variant.hpp"
+#include "runtime/clock.hpp"
+#include "tools/sim/report.hpp"
+#include "tools/sim/trace.hpp"
+#include "tools/sim/view_checkers.hpp"
+#include "tools/sim/view_scenario.hpp"
+#include "transports/sim/random.hpp"
+#include "transports/sim/sim_network.hpp"
+
+namespace lockstep::sim::inline LOCKSTEP_VARIANT {
+
+/// A group of members whose views change, in one thread and virtual time, under the checkers: what
+/// Simulation is for one view.
+class ViewSimulation final : private transports::SimObserver {
+ public:
+  ViewSimulation(const ViewScenario& scenario, Trace& trace);
+  ~ViewSimulation();
+  Report run();
+
+ private:
+  class Member;
+
+  void on_progress(std::uint64_t now_ns, std::uint32_t from, std::uint32_t to,
+                   const transports::SimLink::Progress& progress) override;
+  void on_wake(std::uint64_t /*now_ns*/, std::uint32_t /*rank*/) override {}
+  void on_down(std::uint64_t /*now_ns*/, std::uint32_t /*rank*/, std::uint32_t /*peer*/) override {}
+
+  void publish_burst(std::uint32_t rank);
+  bool publish_one(Member& member);
+  void advance();
+  void turn(std::uint32_t rank);
+  void fall_asleep(Member& member);
+  void befall(const Mishap& mishap);
+  void befall_who_stepped(std::uint32_t rank, Mishap::Trigger step);
+  void note_steps(Member& member);
+  [[nodiscard]] std::uint64_t next_ns() const;
+  [[nodiscard]] bool over() const { return invariants_.violation().has_value(); }
+  [[nodiscard]] bool everything_done() const;
+  void add(TraceKind kind, std::uint32_t rank, std::uint32_t peer = 0, std::uint64_t first = 0,
+           std::uint64_t second = 0);
+
+  const ViewScenario scenario_;
+  Trace& trace_;
+  transports::Random random_;
+  runtime::ManualClock clock_;
+  transports::SimNetwork network_;
+  ViewInvariants invariants_;
+  std::vector<std::unique_ptr<Member>> members_;
+  std::size_t next_mishap_ = 0;
+  std::vector<Mishap> waiting_;  ///< for a step of a change of view
+  Report report_;
+};
+
+}  // namespace lockstep::sim::inline LOCKSTEP_VARIANT
