@@ -206,8 +206,7 @@ bool Agreement::adopt(Proposal& value) const noexcept {
   for (std::uint32_t rank = 0; rank < table_.members(); ++rank) {
     if ((kept_ & bit(rank)) == 0) continue;
     const std::uint64_t number = table_.accepted(rank);
-    const bool better = mutant(Mutant::adopt_lowest) && best != 0 ? number < best : number > best;
-    if (number == 0 || !better) continue;
+    if (number <= best) continue;
     best = number;
     owner = rank;
   }

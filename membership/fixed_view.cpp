@@ -21,7 +21,7 @@ constexpr std::uint32_t kMailboxBatch = 64;
 
 struct NamedCounter {
   const char* name;
-  std::uint64_t ordering::OrderStatistics::*word;
+  std::uint64_t ordering::OrderStatistics::* word;
 };
 constexpr NamedCounter kCounters[] = {
     {"frames_sent", &ordering::OrderStatistics::frames_sent},

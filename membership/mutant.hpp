@@ -12,9 +12,7 @@ namespace lockstep::membership::inline LOCKSTEP_VARIANT {
 /// one sentence of DESIGN §6.
 enum class Mutant : std::uint8_t {
   none,
-  promise_before_acceptance,
   no_adopt,
-  adopt_lowest,
   propose_twice,
   promise_not_awaited,
   accept_below_promise,
@@ -48,12 +46,8 @@ struct MutantSentence {
 };
 
 inline constexpr std::array kMutants{
-    MutantSentence{Mutant::promise_before_acceptance, "promise-before-acceptance",
-                   "an acceptance before any later promise"},
     MutantSentence{Mutant::no_adopt, "no-adopt",
                    "I adopt the value accepted among them under the highest number, unchanged"},
-    MutantSentence{Mutant::adopt_lowest, "adopt-lowest",
-                   "the value accepted under the highest number, not another"},
     MutantSentence{Mutant::propose_twice, "propose-twice", "I propose, once"},
     MutantSentence{Mutant::promise_not_awaited, "promise-not-awaited",
                    "when all of K are wedged and show exactly my number"},

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "membership/mutant.hpp"
 #include "runtime/assert.hpp"
 #include "runtime/word.hpp"
 
@@ -74,7 +73,7 @@ const TableRow& Table::row(std::uint32_t rank) const noexcept {
   return *peers_[rank - (rank > layout_.my_rank ? 1 : 0)].row;
 }
 
-std::uint64_t Table::word(std::uint32_t rank, std::uint64_t TableRow::*place) const noexcept {
+std::uint64_t Table::word(std::uint32_t rank, std::uint64_t TableRow::* place) const noexcept {
   return load_acquire(row(rank).*place);
 }
 
@@ -150,9 +149,6 @@ bool Table::push(const ordering::ViewOrder& order) noexcept {
 }
 
 bool Table::push(Peer& peer, std::uint64_t mark, bool& posted) noexcept {
-  if (mutant(Mutant::promise_before_acceptance)) {
-    push_part(peer, static_cast<std::size_t>(Part::promised), mark, posted);
-  }
   for (std::size_t part = 0; part < kParts; ++part) {
     if (!push_part(peer, part, mark, posted)) return false;
   }

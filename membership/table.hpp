@@ -125,7 +125,7 @@ class Table {
   bool push_part(Peer& peer, std::size_t part, std::uint64_t mark, bool& posted) noexcept;
   [[nodiscard]] const TableRow& row(std::uint32_t rank) const noexcept;
   [[nodiscard]] std::uint64_t word(std::uint32_t rank,
-                                   std::uint64_t TableRow::*place) const noexcept;
+                                   std::uint64_t TableRow::* place) const noexcept;
 
   transports::Transport& transport_;
   const ordering::ViewLayout& layout_;

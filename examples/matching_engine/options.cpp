@@ -58,9 +58,10 @@ void declare(CLI::App& app, Options& options, Overrides& overrides) {
          "what a member does when there is nothing to do")
       ->check(CLI::IsMember(launch::idle_words()));
   app.add_option("--transport", overrides.transport, "how members reach one another");
-  app.add_option("--hosts", options.hosts,
-                 "addresses of this host at which members listen in turn; without it loopback for tcp, "
-                 "those of the RDMA devices for verbs")
+  app.add_option(
+         "--hosts", options.hosts,
+         "addresses of this host at which members listen in turn; without it loopback for tcp, "
+         "those of the RDMA devices for verbs")
       ->delimiter(',');
   app.add_option("--ring-bytes", overrides.ring_bytes, "size of the sender's ring");
   app.add_option("--config", overrides.config_file,

@@ -35,6 +35,15 @@ foreach(medium shm sim tcp)
     LABELS conformance TIMEOUT 900 ENVIRONMENT "LOCKSTEP_CONFORMANCE_WRITES=10000000")
 endforeach()
 
+# Groups whose views change, and the order of one view, over many seeds.
+foreach(simulation ViewSimulation Simulation)
+  add_test(NAME simulation.${simulation}.20_000_seeds
+           COMMAND test_sim --gtest_brief=1
+                   --gtest_filter=${simulation}.TheProtocolKeepsItsInvariants)
+  set_tests_properties(simulation.${simulation}.20_000_seeds PROPERTIES
+    LABELS simulation TIMEOUT 1800 ENVIRONMENT "LOCKSTEP_SIM_SEEDS=20000")
+endforeach()
+
 # Everything that needs an RDMA device, in a virtual machine. It fills the cores by itself. 125 is
 # "there is no machine to run it in": skipped, as on a host where it is not wanted.
 option(LOCKSTEP_SOFT_ROCE "run the tests over RDMA in a virtual machine (ci/soft-roce)" ON)

@@ -17,7 +17,8 @@ constexpr std::uint64_t kSecond = 1'000'000'000;
 class NetworkOfTcp final : public Network {
  public:
   static std::unique_ptr<Network> connect(const Wanted& wanted, bool ipv6, TcpIo io) {
-    const auto addresses = launch::local_addresses("tcp", wanted.members, {ipv6 ? "::1" : "127.0.0.1"});
+    const auto addresses =
+        launch::local_addresses("tcp", wanted.members, {ipv6 ? "::1" : "127.0.0.1"});
     if (!addresses) return nullptr;
     auto network = std::make_unique<NetworkOfTcp>();
     network->io_ = io;

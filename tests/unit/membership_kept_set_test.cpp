@@ -1,10 +1,10 @@
-#include "membership/kept_set.hpp"
-
 #include <gtest/gtest.h>
 
 #include <bit>
 #include <random>
 #include <vector>
+
+#include "membership/kept_set.hpp"
 
 namespace lockstep::membership {
 namespace {
@@ -78,7 +78,9 @@ TEST(Quorum, TwoOfThemAlwaysMeet) {
     for (std::uint64_t a = 0; a < sets; ++a) {
       for (std::uint64_t b = 0; b < sets; ++b) {
         const bool both = is_quorum(a, members) && is_quorum(b, members);
-        if (both) ASSERT_NE(a & b, 0U) << members << " members";
+        if (both) {
+          ASSERT_NE(a & b, 0U) << members << " members";
+        }
       }
     }
   }

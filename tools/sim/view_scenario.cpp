@@ -80,13 +80,25 @@ Mishap draw_mishap(const ViewScenario& scenario, Random& random) {
 // Everybody accuses everybody while the view changes, each for a moment: attempt upon attempt, of
 // which several get as far as a proposal.
 void draw_confusion(ViewScenario& scenario, Random& random, std::uint64_t from_ns) {
-  const std::uint64_t count = random.between(5, 20);
+  const std::uint64_t count = random.between(5, 40);
   for (std::uint64_t i = 0; i < count; ++i) {
     Mishap mishap = draw_mishap(scenario, random);
     mishap.kind = Mishap::Kind::accuse;
-    mishap.at_ns = from_ns + random.below(150'000);
-    mishap.duration_ns = random.between(1'000, 60'000);
+    mishap.at_ns = from_ns + random.below(100'000);
+    mishap.duration_ns = random.between(1'000, 30'000);
+    if (random.chance(200)) mishap.kind = Mishap::Kind::cut_out;
     scenario.mishaps.push_back(mishap);
+  }
+}
+
+// So many crash that the others can go on; who would be one too many only pauses.
+void spare_a_quorum(ViewScenario& scenario) {
+  std::uint32_t gone = 0;
+  for (Mishap& mishap : scenario.mishaps) {
+    const bool goes = mishap.kind == Mishap::Kind::crash || mishap.kind == Mishap::Kind::leave ||
+                      mishap.kind == Mishap::Kind::break_link;
+    if (!goes) continue;
+    if (2 * ++gone >= scenario.network.members) mishap.kind = Mishap::Kind::pause;
   }
 }
 
@@ -110,7 +122,8 @@ void draw_mishaps(ViewScenario& scenario, Random& random) {
     }
     scenario.mishaps.push_back(mishap);
   }
-  if (random.chance(300)) draw_confusion(scenario, random, first.at_ns);
+  if (!random.chance(150)) spare_a_quorum(scenario);
+  if (random.chance(500)) draw_confusion(scenario, random, first.at_ns);
   std::ranges::sort(scenario.mishaps, {}, &Mishap::at_ns);
 }
 

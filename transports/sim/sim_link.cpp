@@ -68,9 +68,8 @@ void SimLink::schedule(Write& write, std::uint64_t now_ns) {
       std::max(write.read_ns + random_.below(completion_max_ns + 1), last_complete_ns_);
 
   cut(write);
-  std::uint64_t visible_ns =
-      std::max({write.read_ns, now_ns + delay_ns, last_visible_ns_, clogged_until_ns_,
-                stopped_until_ns_});
+  std::uint64_t visible_ns = std::max(
+      {write.read_ns, now_ns + delay_ns, last_visible_ns_, clogged_until_ns_, stopped_until_ns_});
   for (std::size_t i = 0; i < write.segment_count; ++i) {
     if (i > 0) visible_ns += random_.below(options_.tear_gap_ns + 1);
     write.segments[i].visible_ns = visible_ns;

@@ -123,9 +123,7 @@ Transport& SimNetwork::endpoint(std::uint32_t rank) {
 
 bool SimNetwork::is_woken(std::uint32_t rank) const { return members_[rank].woken; }
 
-std::uint64_t SimNetwork::next_event_ns() const {
-  return next_ns_[first_index()];
-}
+std::uint64_t SimNetwork::next_event_ns() const { return next_ns_[first_index()]; }
 
 std::size_t SimNetwork::first_index() const {
   if (!first_known_) {
@@ -150,8 +148,7 @@ void SimNetwork::advance_to(std::uint64_t now_ns) {
 
 void SimNetwork::refresh(std::size_t index) {
   const End& end = ends_[index];
-  const std::uint64_t next_ns =
-      std::min(links_[index]->next_ns(), end.down ? kNever : end.down_ns);
+  const std::uint64_t next_ns = std::min(links_[index]->next_ns(), end.down ? kNever : end.down_ns);
   // Of equals the lowest index comes first, as in a search of all.
   if (first_known_ && index != first_) {
     const std::uint64_t first_ns = next_ns_[first_];

@@ -115,7 +115,7 @@ class SimNetwork {
   std::vector<std::unique_ptr<SimLink>> links_;  ///< from × members + to; null from self to self
   std::vector<End> ends_;                        ///< rank × members + peer
   std::vector<std::uint64_t> next_ns_;           ///< of each link or end
-  mutable std::size_t first_ = 0;       ///< into next_ns_, as long as `first_known_`
+  mutable std::size_t first_ = 0;                ///< into next_ns_, as long as `first_known_`
   mutable bool first_known_ = false;
   SimObserver* observer_ = nullptr;
 };
