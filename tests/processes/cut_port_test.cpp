@@ -45,6 +45,10 @@ class Port {
   bool cut_ = false;
 };
 
+/// Writes that nobody answers take half a second. More than two would be a member that waits for
+/// its device instead of turning: Soft-RoCE takes 3 s to destroy a queue pair here.
+constexpr std::uint64_t kMostSeconds = 2;
+
 class CutPort : public testing::Test {
  protected:
   void SetUp() override {
@@ -101,7 +105,7 @@ TEST_F(CutPort, UnderLoadIsReportedByEveryMemberWithTheReason) {
   Port port;
   ASSERT_TRUE(port.cut());
   const std::uint64_t cut_ns = clock_.now_ns();
-  EXPECT_TRUE(wait_for(&Told::refusal, 1, 10));
+  EXPECT_TRUE(wait_for(&Told::refusal, 1, kMostSeconds));
   fmt::print("all reported {:.2f} s after the cut; m0 says: {}\n",
              static_cast<double>(clock_.now_ns() - cut_ns) / 1e9, told_[0].lost_reason);
   for (std::uint32_t rank = 0; rank < kMembers; ++rank) {
