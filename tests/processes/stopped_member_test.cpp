@@ -25,6 +25,8 @@ constexpr std::uint32_t kStopped = 1;
 /// This process is m0 and the only one that publishes; m1 and m2 are processes of their own.
 class StoppedMember : public testing::TestWithParam<Medium> {
  protected:
+  static constexpr std::uint64_t kSoonFull = 4'096;  ///< bytes of a ring
+
   void SetUp() override {
     const std::string lack = missing(GetParam());
     if (!lack.empty()) GTEST_SKIP() << "platform limit: " << lack;
@@ -35,11 +37,13 @@ class StoppedMember : public testing::TestWithParam<Medium> {
     leave_ = std::move(*leave);
   }
 
-  void join(const char* purpose, std::uint64_t silence_timeout_ns) {
+  void join(const char* purpose, std::uint64_t silence_timeout_ns,
+            std::uint64_t ring_bytes = kSoonFull,
+            std::uint64_t heartbeat_interval_ns = kSecond / 10) {
     GroupConfig config = group_of(kMembers, 0, unique_name(purpose));
     connect_by(GetParam(), config);
-    config.ring_bytes = 4'096;  // soon full
-    config.heartbeat_interval_ns = kSecond / 10;
+    config.ring_bytes = ring_bytes;
+    config.heartbeat_interval_ns = heartbeat_interval_ns;
     config.silence_timeout_ns = silence_timeout_ns;
     for (std::uint32_t rank = 1; rank < kMembers; ++rank) {
       config.self = config.members[rank];
@@ -95,7 +99,8 @@ class StoppedMember : public testing::TestWithParam<Medium> {
   launch::SharedArray<Told> told_;
   launch::SharedArray<std::uint64_t> leave_;
   std::vector<Child> others_;  ///< after what they use: they end first
-  Reactor reactor_{ReactorConfig{.idle = IdlePolicy::backoff}};
+  const std::string counters_file_ = testing::TempDir() + unique_name("lockstep-counters");
+  Reactor reactor_{ReactorConfig{.idle = IdlePolicy::backoff, .counters_file = counters_file_}};
   Observer observer_;
   std::optional<Group> group_;
   std::uint64_t published_ = 0;
@@ -144,6 +149,52 @@ TEST_P(StoppedMember, IsReportedByEverybodyWhenItStaysStopped) {
   ASSERT_TRUE(code) << code.error().message;
   EXPECT_EQ(*code, 0);
 }
+
+/// What only verbs has: a queue of work requests per link, of which each write takes one.
+class QueueToAStoppedMember : public StoppedMember {
+ protected:
+  /// Publishes one message and turns until it has been sent and the member has slept: each goes out
+  /// by itself, with a doorbell, as long as there is credit for doorbells.
+  void publish_and_sleep() {
+    ASSERT_TRUE(publish_one(*group_, published_));
+    ++published_;
+    for (int turn = 0; turn < 4; ++turn) {
+      if (!reactor_.poll_once()) reactor_.idle(kMillisecond);
+    }
+  }
+
+  [[nodiscard]] std::uint64_t counted(const std::string& ending) const {
+    const auto readings = read_counters(counters_file_);
+    for (const CounterReading& reading : readings.value()) {
+      if (reading.name.ends_with(ending)) return reading.value;
+    }
+    ADD_FAILURE() << "no counter " << ending;
+    return 0;
+  }
+};
+
+TEST_P(QueueToAStoppedMember, MayStayFullAndLosesNothing) {
+  constexpr std::uint64_t kMessages = 500;
+  ASSERT_NO_FATAL_FAILURE(join("queue", 60 * kSecond, 1 << 18, 5 * kMillisecond));
+  ASSERT_NO_FATAL_FAILURE(publish_and_sleep());
+  ASSERT_TRUE(turn_until_all_applied());
+  signal_member(kStopped, SIGSTOP);
+  // A doorbell beyond its receives is repeated until it posts some. All else waits behind it in the
+  // queue, beats too, until there is no room.
+  for (std::uint64_t i = 0; i < kMessages; ++i) ASSERT_NO_FATAL_FAILURE(publish_and_sleep());
+  EXPECT_TRUE(turn_until(reactor_, [&] { return counted(".stalls_link_full") > 0; }));
+  EXPECT_FALSE(turn_until(reactor_, [&] { return observer_.losses > 0; }, 2));
+
+  signal_member(kStopped, SIGCONT);
+  ASSERT_TRUE(turn_until_all_applied());
+  ASSERT_NO_FATAL_FAILURE(publish_and_sleep());
+  ASSERT_TRUE(turn_until_all_applied());
+  EXPECT_EQ(observer_.losses, 0u) << observer_.lost.reason;
+  announce(leave_[0], 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Media, QueueToAStoppedMember, testing::Values(Medium::verbs),
+                         [](const auto& tested) { return name_of(tested.param); });
 
 INSTANTIATE_TEST_SUITE_P(Media, StoppedMember,
                          testing::Values(Medium::shm, Medium::tcp, Medium::verbs),
