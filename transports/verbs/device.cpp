@@ -61,11 +61,12 @@ Expected<VerbsDevice> VerbsDevice::open(const DeviceChoice& choice) {
 
 Expected<void> VerbsDevice::choose_port() {
   if (context_->device->transport_type != IBV_TRANSPORT_IB) {
-    return fail(ErrorCode::not_supported,
-                fmt::format("{} is neither RoCE nor InfiniBand (iWARP connects queue pairs only "
-                            "through librdmacm, which Lockstep does not do); use another device, "
-                            "or the tcp transport",
-                            name()));
+    return fail(
+        ErrorCode::not_supported,
+        fmt::format("{} is neither RoCE nor InfiniBand (iWARP may place writes out of order "
+                    "and more than once, RFC 5041); use another device, or the tcp "
+                    "transport",
+                    name()));
   }
   const bool any = port_ == 0;
   if (any) port_ = std::max<std::uint8_t>(active_port(context()), 1);

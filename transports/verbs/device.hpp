@@ -34,7 +34,7 @@ struct DeviceEvent {
 /// One thread; opening blocks, nothing after it does.
 class VerbsDevice {
  public:
-  /// Errors: not_supported (no RDMA device here; iWARP, whose queue pairs only librdmacm connects),
+  /// Errors: not_supported (no RDMA device here; iWARP, which does not keep the order of writes),
   /// configuration (no device has the address or the name, no such GID, port down),
   /// invalid_argument, system. Each names what there is.
   static Expected<VerbsDevice> open(const DeviceChoice& choice);

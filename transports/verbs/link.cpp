@@ -336,13 +336,21 @@ std::uint64_t VerbsLink::control_offset(Control word) const noexcept {
 
 void VerbsLink::take_down() noexcept {
   state_ = State::down;
-  queue_pair_.reset();
+  stop();
   written_ = owes_doorbell_ = owes_never_sleeps_ = false;
   returned_ = reposted_;
 }
 
+void VerbsLink::stop() noexcept {
+  ibv_qp_attr attributes{};
+  attributes.qp_state = IBV_QPS_RESET;
+  if (!queue_pair_ || ::ibv_modify_qp(queue_pair_.get(), &attributes, IBV_QP_STATE) == 0) return;
+  queue_pair_.reset();
+}
+
 void VerbsLink::drop() noexcept {
   take_down();
+  queue_pair_.reset();
   region_.reset();
   memory_ = {};
 }

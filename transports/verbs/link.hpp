@@ -98,11 +98,12 @@ class VerbsLink {
   /// The peer closed in good order: all it wrote is here.
   [[nodiscard]] bool peer_left() const noexcept;
 
-  /// Ends the queue pair: from here on nothing is read from or written to this member's memory.
-  /// What was written stays.
+  /// Stops the queue pair: from here on nothing is read from or written to this member's memory.
+  /// What was written stays. Does not wait for the device to forget the queue pair.
   void take_down() noexcept;
-  /// Also lets the inbound memory go; the queue pair first, or its memory could be another's while
-  /// the device still writes.
+  /// Also lets queue pair and inbound memory go; the queue pair first, or its memory could be
+  /// another's while the device still writes. May block: Soft-RoCE waits for packets of the queue
+  /// pair that still lie in the network stack, 3 s where no ARP request is answered.
   void drop() noexcept;
 
   /// What was tolerated while the memory was made; empty if nothing.
@@ -122,6 +123,9 @@ class VerbsLink {
   [[nodiscard]] int ready_to_receive(const VerbsDevice& device,
                                      const VerbsParameters& peer) noexcept;
   [[nodiscard]] int ready_to_send() noexcept;
+  /// Resets the queue pair: requests and receives are forgotten, packets ignored (IB spec 1.4,
+  /// §10.3.1). A device that cannot do that destroys it.
+  void stop() noexcept;
   bool post_receives(std::uint32_t count) noexcept;
   void pay_doorbell(bool last_chance) noexcept;
   [[nodiscard]] std::uint64_t control(Control word) const noexcept;

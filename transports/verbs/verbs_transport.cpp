@@ -165,12 +165,12 @@ Post VerbsTransport::write(LinkId link, std::uint32_t copy, std::uint64_t offset
   }
   VerbsLink& peer = links_[link];
   const Post post = peer.write(copy, offset, bytes, mark);
-  if (post == Post::down && peer.is_up()) fail_link(link, DownReason::link_failed);
+  if (post == Post::down && peer.is_up()) give_up(link, DownReason::link_failed);
   return post;
 }
 
 void VerbsTransport::flush(LinkId link) noexcept {
-  if (!links_[link].flush()) fail_link(link, DownReason::link_failed);
+  if (!links_[link].flush()) give_up(link, DownReason::link_failed);
 }
 
 std::uint64_t VerbsTransport::completed(LinkId link) const noexcept {
@@ -204,9 +204,9 @@ void VerbsTransport::take(const ibv_wc& completion) noexcept {
   // Some devices leave completions of queue pairs that are gone.
   if (!peer.is_up()) return;
   if (completion.status != IBV_WC_SUCCESS) {
-    fail_link(link, reason_of(completion.status));
+    give_up(link, reason_of(completion.status));
   } else if (!peer.complete(completion.wr_id)) {
-    fail_link(link, DownReason::link_failed);
+    give_up(link, DownReason::link_failed);
   } else {
     in_debt_ = in_debt_ || peer.in_debt();
   }
@@ -225,7 +225,7 @@ void VerbsTransport::pay(bool last_chance) noexcept {
   for (LinkId link = 0; link < links_.size(); ++link) {
     VerbsLink& peer = links_[link];
     if (!peer.in_debt()) continue;
-    if (!peer.pay(last_chance)) fail_link(link, DownReason::link_failed);
+    if (!peer.pay(last_chance)) give_up(link, DownReason::link_failed);
     in_debt_ = in_debt_ || peer.in_debt();
   }
 }
@@ -238,6 +238,11 @@ void VerbsTransport::read_device_events() noexcept {
       if (concerned) fail_link(link, event->reason);
     }
   }
+}
+
+void VerbsTransport::give_up(LinkId link, DownReason reason) noexcept {
+  read_device_events();
+  fail_link(link, reason);
 }
 
 void VerbsTransport::fail_link(LinkId link, DownReason reason) noexcept {

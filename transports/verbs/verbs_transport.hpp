@@ -134,6 +134,8 @@ class VerbsTransport final : public Transport {
   void take(const ibv_wc& completion) noexcept;
   void watch_one_peer() noexcept;
   void read_device_events() noexcept;
+  /// Ends a link that the device is done with. An event may already say why, of all links then.
+  void give_up(LinkId link, DownReason reason) noexcept;
   void look_at_sockets() noexcept;
   void read_completion_events() noexcept;
   void pay(bool last_chance) noexcept;
