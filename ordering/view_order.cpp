@@ -374,7 +374,29 @@ std::uint32_t ViewOrder::slowest_rank() const noexcept {
       slowest = peer.rank;
     }
   }
-  return slowest;
+  // All delivered as much as I, and I all that is stable: then it is who keeps the rest unstable.
+  const bool all_wait = slowest == layout_.my_rank && turn_.sequence >= stable_sequence();
+  return all_wait ? rank_least_stable() : slowest;
+}
+
+std::uint32_t ViewOrder::rank_least_stable() const noexcept {
+  std::uint32_t rank = layout_.my_rank;
+  std::uint64_t least = std::numeric_limits<std::uint64_t>::max();
+  // Streams first: who has not issued its turns keeps the others from receiving past them, too.
+  for (std::uint32_t i = 0; i < streams_.size(); ++i) {
+    const std::uint64_t received = turns_.sequence(streams_[i].received, i);
+    if (i != my_stream_ && received < least) {
+      least = received;
+      rank = streams_[i].rank;
+    }
+  }
+  for (const Peer& peer : peers_) {
+    if (peer.received_sequence < least) {
+      least = peer.received_sequence;
+      rank = peer.rank;
+    }
+  }
+  return rank;
 }
 
 bool ViewOrder::drained() const noexcept { return delivered_by_all() >= ring_.end_sequence(); }

@@ -84,7 +84,8 @@ class ViewOrder {
   std::byte* claim(std::size_t bytes) noexcept;
   /// Puts the claimed frame into the order; `token` comes back with its own delivery.
   void publish(std::uint64_t token) noexcept;
-  /// The rank that has delivered least: who keeps a full ring full.
+  /// Who keeps a full ring full: the rank that has delivered least, or, if all delivered the same,
+  /// the one whose frames or acknowledgements everybody waits for.
   [[nodiscard]] std::uint32_t slowest_rank() const noexcept;
 
   /// Wall clock for frames published from now on (ns since 1970).
@@ -210,6 +211,7 @@ class ViewOrder {
   [[nodiscard]] std::uint64_t received_of_others() const noexcept;
   [[nodiscard]] std::uint64_t stable_sequence() const noexcept;
   [[nodiscard]] std::uint64_t delivered_by_all() const noexcept;
+  [[nodiscard]] std::uint32_t rank_least_stable() const noexcept;
   void fill_turns() noexcept;
   void refresh_row(bool force_delivered) noexcept;
   bool push(Peer& peer) noexcept;

@@ -111,6 +111,7 @@ TEST_P(StoppedMember, HoldsItsSenderUpUntilItRunsAgain) {
   const std::optional<Refusal> refusal = publish_until_refused_for_long();
   ASSERT_TRUE(refusal);
   EXPECT_EQ(refusal->outcome, Outcome::would_block);
+  EXPECT_EQ(refusal->slowest_rank, kStopped);
   // Longer than a device repeats what nobody answers: somebody does.
   EXPECT_FALSE(turn_until(reactor_, [&] { return observer_.losses > 0; }, 2));
   EXPECT_LT(observer_.applied, published_);
