@@ -78,6 +78,32 @@ TEST(ViewSimulation, SeedsCoverWhatAScenarioCanHave) {
   EXPECT_EQ(members, 0b11'1000U);
 }
 
+/// Whether a death at any one write of a change of view shows a violation.
+bool any_single_death_shows(std::string_view mutant) {
+  for (std::uint32_t leaver = 0; leaver < 3; ++leaver) {
+    Trace trace(false);
+    const std::uint64_t operations =
+        production::simulate_views(one_change(leaver), {}, trace).operations;
+    EXPECT_GE(operations, 50U);
+    for (std::uint64_t death = 0; death < operations; ++death) {
+      ViewScenario scenario = one_change(leaver);
+      scenario.deaths = {death};
+      const Report report = mutated::simulate_views(scenario, mutant, trace);
+      if (report.violation.has_value()) return true;
+    }
+  }
+  return false;
+}
+
+TEST(ViewSimulation, SurvivesADeathAtEveryWriteOfAChange) {
+  EXPECT_FALSE(any_single_death_shows({}));
+}
+
+TEST(ViewSimulation, DeathsAtEveryWriteFindMistakes) {
+  EXPECT_TRUE(any_single_death_shows("no-wedge"));
+  EXPECT_TRUE(any_single_death_shows("trim-by-own"));
+}
+
 class ViewMutantTest : public testing::TestWithParam<std::string_view> {};
 
 TEST_P(ViewMutantTest, IsCaughtAndReplays) {

@@ -173,11 +173,38 @@ ViewScenario draw_view_scenario(std::uint64_t seed) {
   return scenario;
 }
 
+ViewScenario one_change(std::uint32_t leaver) {
+  ViewScenario scenario;
+  scenario.seed = leaver + 1;
+  scenario.network.members = 3;
+  scenario.network.delay_max_ns = 1'000;
+  scenario.network.clog_permille = 0;
+  scenario.network.slow_completion_permille = 0;
+  scenario.senders = {0, 1, 2};
+  for (std::uint32_t member = 0; member < 3; ++member) {
+    MemberPlan plan;
+    plan.messages = 12;
+    plan.turn_ns = 400;
+    plan.pause_ns = 2'000;
+    scenario.members.push_back(plan);
+  }
+  scenario.sizes = Sizes::tiny;
+  Mishap leave;
+  leave.kind = Mishap::Kind::leave;
+  leave.at_ns = 5'000;
+  leave.member = leaver;
+  scenario.mishaps.push_back(leave);
+  return scenario;
+}
+
 std::string describe(const ViewScenario& scenario) {
   std::string text =
       fmt::format("{} members, rings of {} bytes, senders {}, silence {} ns, patience {} ns",
                   scenario.network.members, scenario.ring_bytes, scenario.senders,
                   scenario.silence_ns, scenario.patience_ns);
+  for (const std::uint64_t death : scenario.deaths) {
+    text += fmt::format("; who posts write {} of the change dies", death);
+  }
   for (const Mishap& mishap : scenario.mishaps) text += "; " + to_text(mishap);
   return text;
 }

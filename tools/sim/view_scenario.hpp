@@ -46,11 +46,17 @@ struct ViewScenario {
   std::uint64_t silence_ns = 200'000;
   std::uint64_t patience_ns = 100'000;
   std::vector<Mishap> mishaps;  ///< by time
+  /// Who posts the n-th write from the first mishap on dies doing it; ascending.
+  std::vector<std::uint64_t> deaths;
 };
 
 /// The scenario of a seed: 3 – 5 members, at least 200 messages, at least one mishap after which
 /// the view has to change.
 ViewScenario draw_view_scenario(std::uint64_t seed);
+
+/// One change of view of three calm members that all send, for searches over all its operations:
+/// `leaver` leaves while messages flow.
+ViewScenario one_change(std::uint32_t leaver);
 
 /// The scenario in a few lines, for people.
 std::string describe(const ViewScenario& scenario);

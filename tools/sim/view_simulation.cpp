@@ -65,6 +65,8 @@ class ViewSimulation::Member final : public MessageHandler, public membership::V
     simulation_.add(TraceKind::install, number, layout.my_rank, id, layout.members);
     tell(id, layout);
     simulation_.report_.views = std::max(simulation_.report_.views, id);
+    simulation_.report_.operations =
+        simulation_.network_.operations() - simulation_.first_operation_;
   }
   void tell(std::uint64_t id, const ordering::ViewLayout& layout) {
     std::vector<std::uint32_t> members;
@@ -188,6 +190,10 @@ void ViewSimulation::advance() {
   network_.advance_to(next_ns());
   while (next_mishap_ < scenario_.mishaps.size() &&
          scenario_.mishaps[next_mishap_].at_ns <= clock_.now_ns()) {
+    if (next_mishap_ == 0) {
+      first_operation_ = network_.operations();
+      for (const std::uint64_t death : scenario_.deaths) network_.die_at(first_operation_ + death);
+    }
     befall(scenario_.mishaps[next_mishap_++]);
   }
   for (std::uint32_t rank = 0; rank < members_.size() && !over(); ++rank) {
@@ -211,6 +217,9 @@ void ViewSimulation::turn(std::uint32_t rank) {
   publish_burst(rank);
   const bool busy = member.views.step(clock_.now_ns());
   note_steps(member);
+  if (network_.died(rank) && !member.crashed) {
+    befall({.kind = Mishap::Kind::crash, .member = rank, .peers = 1});
+  }
   if (member.crashed) return;
   member.next_ns =
       clock_.now_ns() + random_.between(member.plan.turn_ns / 2, 2 * member.plan.turn_ns);

@@ -54,7 +54,8 @@ class ViewSimulation final : private transports::SimObserver {
   ViewInvariants invariants_;
   std::vector<std::unique_ptr<Member>> members_;
   std::size_t next_mishap_ = 0;
-  std::vector<Mishap> waiting_;  ///< for a step of a change of view
+  std::uint64_t first_operation_ = 0;  ///< of the change: the network's count at the first mishap
+  std::vector<Mishap> waiting_;        ///< for a step of a change of view
   Report report_;
 };
 

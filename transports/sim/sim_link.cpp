@@ -220,6 +220,11 @@ void SimLink::forget() {
   next_segment_ = 0;
 }
 
+void SimLink::read_all(std::uint64_t now_ns) {
+  depart(now_ns);
+  while (read_ < departed_) read(at(read_++));
+}
+
 void SimLink::lose_unread() {
   posted_ = departed_ = read_;
   rung_ = std::min(rung_, posted_);

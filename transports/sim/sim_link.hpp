@@ -74,6 +74,9 @@ class SimLink {
   /// The sender's end is gone: what is not visible yet never will be; all sources are free.
   void forget();
 
+  /// Everything posted leaves the sender's memory now, however the sender fares.
+  void read_all(std::uint64_t now_ns);
+
   /// The sender died: what was not read yet is lost, the rest still arrives and never completes.
   void lose_unread();
 

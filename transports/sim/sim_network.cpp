@@ -37,6 +37,7 @@ class SimNetwork::Endpoint final : public Transport {
       LOCKSTEP_ASSERT(bytes.data() + bytes.size() <= source().data() + source().size());
     }
     if (end(link).down) return Post::down;
+    if (!network_.take_place(rank_)) return Post::posted;
     const Post post =
         network_.link(rank_, link).post(network_.clock_.now_ns(), copy, offset, bytes, mark);
     network_.refresh(network_.index(rank_, link));
@@ -170,6 +171,20 @@ void SimNetwork::happen(std::size_t index) {
   if (observer_ != nullptr) observer_->on_progress(clock_.now_ns(), from, to, progress);
   if (progress.rings) wake(to);
   refresh(index);
+}
+
+bool SimNetwork::take_place(std::uint32_t rank) {
+  Member& member = members_[rank];
+  if (std::ranges::find(deaths_, operations_) != deaths_.end() && !member.died) {
+    member.died = true;
+    for (std::uint32_t peer = 0; peer < options_.members; ++peer) {
+      if (peer == rank) continue;
+      link(rank, peer).read_all(clock_.now_ns());
+      refresh(index(rank, peer));
+    }
+  }
+  ++operations_;
+  return !member.died;
 }
 
 void SimNetwork::wake(std::uint32_t rank) {

@@ -71,6 +71,13 @@ class SimNetwork {
   /// see peer_died, each at a time of its own. The driver must not step it again.
   void crash(std::uint32_t rank);
 
+  /// Writes posted so far by all members: the operations of the transport, in order.
+  [[nodiscard]] std::uint64_t operations() const { return operations_; }
+  /// Whoever posts that operation dies doing it: what it posted before arrives, nothing after. The
+  /// driver is to ask `died` after each step of a member, and `crash` it then.
+  void die_at(std::uint64_t operation) { deaths_.push_back(operation); }
+  [[nodiscard]] bool died(std::uint32_t rank) const { return members_[rank].died; }
+
   /// `observer` may be null. Not owned.
   void observe(SimObserver* observer) { observer_ = observer; }
 
@@ -82,6 +89,7 @@ class SimNetwork {
     bool sleeping = false;
     bool woken = false;
     bool crashed = false;
+    bool died = false;
   };
   /// One member's end of a link.
   struct End {
@@ -104,6 +112,8 @@ class SimNetwork {
   void happen(std::size_t index);
   void take_down(std::uint32_t rank, std::uint32_t peer, DownReason reason, bool report);
   void schedule_down(std::uint32_t rank, std::uint32_t peer, DownReason reason);
+  /// One more operation, by `rank`. True if it takes place.
+  bool take_place(std::uint32_t rank);
   void wake(std::uint32_t rank);
   void announce_sleep(std::uint32_t rank);
   void ring_doorbells(std::uint32_t rank);
@@ -115,7 +125,9 @@ class SimNetwork {
   std::vector<std::unique_ptr<SimLink>> links_;  ///< from × members + to; null from self to self
   std::vector<End> ends_;                        ///< rank × members + peer
   std::vector<std::uint64_t> next_ns_;           ///< of each link or end
-  mutable std::size_t first_ = 0;                ///< into next_ns_, as long as `first_known_`
+  std::uint64_t operations_ = 0;
+  std::vector<std::uint64_t> deaths_;
+  mutable std::size_t first_ = 0;  ///< into next_ns_, as long as `first_known_`
   mutable bool first_known_ = false;
   SimObserver* observer_ = nullptr;
 };
