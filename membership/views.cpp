@@ -75,21 +75,28 @@ bool Views::step(std::uint64_t now_ns) {
 bool Views::poll_links() noexcept {
   std::array<transports::LinkDown, 8> events;
   const std::size_t count = transport_.poll(events);
-  for (std::size_t i = 0; i < count; ++i) {
-    links_down_ |= bit(events[i].link);
-    links_moved_ = true;
-    for (Epoch* epoch : {current_.get(), previous_.get()}) {
-      if (epoch == nullptr) continue;
-      const ordering::ViewLayout& layout = epoch->order.layout();
-      for (std::uint32_t rank = 0; rank < layout.members; ++rank) {
-        if (rank == layout.my_rank || link_of(layout, rank) != events[i].link) continue;
-        epoch->order.lose(rank);
-        epoch->table.lose(rank);
-      }
-    }
-    events_.link_down(events[i].link, events[i].reason);
+  for (std::size_t i = 0; i < count; ++i) lose(events[i]);
+  std::uint32_t offender = 0;
+  if (current_->order.take_offender(offender)) [[unlikely]] {
+    lose({.link = link_of(current_->order.layout(), offender),
+          .reason = transports::DownReason::protocol_error});
   }
   return count > 0;
+}
+
+void Views::lose(const transports::LinkDown& down) noexcept {
+  links_down_ |= bit(down.link);
+  links_moved_ = true;
+  for (Epoch* epoch : {current_.get(), previous_.get()}) {
+    if (epoch == nullptr) continue;
+    const ordering::ViewLayout& layout = epoch->order.layout();
+    for (std::uint32_t rank = 0; rank < layout.members; ++rank) {
+      if (rank == layout.my_rank || link_of(layout, rank) != down.link) continue;
+      epoch->order.lose(rank);
+      epoch->table.lose(rank);
+    }
+  }
+  events_.link_down(down.link, down.reason);
 }
 
 // ---- membership --------------------------------------------------------------------------------

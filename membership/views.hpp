@@ -84,6 +84,8 @@ class Views final : public runtime::Duty {
   struct Epoch;
 
   bool poll_links() noexcept;
+  /// A link that is down, or whose peer writes what no correct member writes.
+  void lose(const transports::LinkDown& down) noexcept;
   bool change(std::uint64_t now_ns) noexcept;
   bool push_tables() noexcept;
   [[nodiscard]] bool change_is_due(std::uint64_t now_ns) const noexcept;
