@@ -47,6 +47,10 @@ endforeach()
 add_test(NAME simulation.exhaustive_crash COMMAND lockstep sim --exhaustive crash)
 set_tests_properties(simulation.exhaustive_crash PROPERTIES LABELS simulation TIMEOUT 1800)
 
+# The models of the view change, and their broken variants, which prove that it can fail.
+add_test(NAME model COMMAND ${CMAKE_SOURCE_DIR}/ci/check-model)
+set_tests_properties(model PROPERTIES LABELS check TIMEOUT 600)
+
 # Everything that needs an RDMA device, in a virtual machine. It fills the cores by itself. 125 is
 # "there is no machine to run it in": skipped, as on a host where it is not wanted.
 option(LOCKSTEP_SOFT_ROCE "run the tests over RDMA in a virtual machine (ci/soft-roce)" ON)

@@ -16,3 +16,6 @@ set_tests_properties(long.conformance PROPERTIES LABELS long TIMEOUT 14400
   ENVIRONMENT LOCKSTEP_CONFORMANCE_WRITES=10000000)
 
 add_fuzz_tests(long.fuzz 600 long)
+
+add_test(NAME long.model COMMAND ${CMAKE_SOURCE_DIR}/ci/check-model --long)
+set_tests_properties(long.model PROPERTIES LABELS long TIMEOUT 14400)
