@@ -113,9 +113,11 @@ void Agreement::keep(std::uint64_t unreachable) noexcept {
     kept_ = membership::kept_set(all);
   }
   const bool forgives = !mutant(Mutant::sticky_unreachable);
-  if (missed_ != 0 && forgives && !is_quorum(kept_, table_.members())) {
-    // A mark is there to get past somebody who hangs. Where too few are left to go on without him,
-    // it serves nobody, and he may be waiting for us.
+  if (missed_ != 0 && forgives && !has_quorum()) {
+    // A mark is there to get past somebody who hangs. Where this member cannot go on without him,
+    // it serves nobody, and he may be waiting for us. (Found by model/progress.pml: two members
+    // that do not hear each other, and both mark the one they hear, wait for ever if their marks
+    // stay.)
     missed_ = 0;
     reports[table_.my_rank()] = unreachable;
     kept_ = membership::kept_set(all);
@@ -258,6 +260,12 @@ Agreement::Phase Agreement::phase(std::uint64_t& awaited) const noexcept {
 }
 
 void Agreement::wait(std::uint64_t now_ns) noexcept {
+  // In front of what is awaited: a word that moves meanwhile has then moved since.
+  std::array<std::uint64_t, kMostMembers> movement{};
+  const bool late = now_ns >= deadline_ns_;
+  for (std::uint32_t rank = 0; late && rank < table_.members(); ++rank) {
+    movement[rank] = this->movement(rank);
+  }
   std::uint64_t awaited = 0;
   const Phase phase = this->phase(awaited);
   const std::uint32_t arbiter = lowest(kept_);
@@ -272,9 +280,9 @@ void Agreement::wait(std::uint64_t now_ns) noexcept {
     deadline_ns_ = phase == Phase::nothing ? kNever : now_ns + patience_ns;
     return;
   }
-  if (now_ns < deadline_ns_) return;
+  if (!late) return;
   for (std::uint64_t rest = awaited; rest != 0; rest &= rest - 1) {
-    movement_[lowest(rest)] = movement(lowest(rest));
+    movement_[lowest(rest)] = movement[lowest(rest)];
   }
   missed_ |= awaited;
   phase_ = Phase::nothing;  // whatever comes now has a deadline of its own

@@ -47,7 +47,7 @@ constexpr std::size_t region_bytes(std::size_t ring_bytes) noexcept {
 ///
 /// Order is the proof (DESIGN §6). Per link, parts are posted in the order of `Part`, each with
 /// writes of its own, and readers load in reverse: so who sees a promise sees every acceptance made
-/// before it, and the received counts it stands for.
+/// before it, and the received counts it stands for. (model/table.pml posts in the same order.)
 ///
 /// Reactor-thread only; nothing blocks; allocates when it is made.
 class Table {

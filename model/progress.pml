@@ -3,8 +3,7 @@
  * missed deadlines is to be enough for it.
  *
  * A deadline passes when nothing else can happen, and a few times before that. Bounds come from the
- * environment (table.pml): VARIANT, LEAVERS, and FALSE, EARLY, FAULTS and
- * MENDED below.
+ * environment (table.pml): VARIANT, LEAVERS, and FALSE, EARLY, FAULTS and UNMENDED below.
  */
 #define MEMBERS 3
 #define POSTS 16
@@ -44,9 +43,9 @@ inline find_kept(me) {
       (!REPORTS(me, 0, 1) -> 3 : (!REPORTS(me, 0, 2) -> 5 : (!REPORTS(me, 1, 2) -> 6 : 1))))
 }
 
-/* As built, marks are dropped when K is no quorum. Two who have marked the one that both can reach
- * may then each see a K of the other two, and wait for ever (docs/model.md). MENDED=1 drops them as
- * well when they keep their owner out of K. */
+/* Marks are dropped when their owner has no quorum: when K is none, or leaves him out. With UNMENDED=1
+ * only when K is none: two who have marked the one that both can reach may then each see a K of the
+ * other two, and wait for ever (docs/model.md). */
 #define MARKS_SERVE_NOBODY(me) \
   (!QUORUM_OF(kept, ALL) || (mended && !(kept & BIT(me))))
 
@@ -287,7 +286,7 @@ init {
       most_false = setting("FALSE");
       most_early = setting("EARLY");
       faults = setting("FAULTS");
-      mended = setting("MENDED");
+      mended = !setting("UNMENDED");
     }
   }
   atomic {
