@@ -44,7 +44,8 @@ foreach(simulation ViewSimulation Simulation)
     LABELS simulation TIMEOUT 1800 ENVIRONMENT "LOCKSTEP_SIM_SEEDS=20000")
 endforeach()
 
-add_test(NAME simulation.exhaustive_crash COMMAND lockstep sim --exhaustive crash)
+add_test(NAME simulation.exhaustive_crash
+         COMMAND lockstep_program sim --exhaustive crash)
 set_tests_properties(simulation.exhaustive_crash PROPERTIES LABELS simulation TIMEOUT 1800)
 
 # The models of the view change, and their broken variants, which prove that it can fail.
