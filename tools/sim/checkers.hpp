@@ -19,13 +19,6 @@ class TotalOrder {
   Violation delivered(const Delivered& event);
 
  private:
-  struct Place {
-    std::uint64_t sequence;
-    std::uint32_t sender;
-    std::uint64_t hash;
-    std::uint64_t timestamp_ns;
-    std::uint32_t first_member;
-  };
   std::vector<Place> order_;       ///< what the fastest member delivered
   std::vector<std::size_t> next_;  ///< by member: how far it is in `order_`
 };

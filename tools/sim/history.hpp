@@ -31,6 +31,15 @@ struct Delivered {
   std::uint64_t holders = ~std::uint64_t{0};
 };
 
+/// One place of an order, as the first member that delivered it saw it.
+struct Place {
+  std::uint64_t sequence;
+  std::uint32_t sender;
+  std::uint64_t hash;
+  std::uint64_t timestamp_ns;
+  std::uint32_t first_member;
+};
+
 /// What a checker saw that must not be: empty means nothing. One sentence or two with ranks,
 /// sequences and times.
 using Violation = std::optional<std::string>;

@@ -39,7 +39,6 @@ class ViewInvariants {
 
   /// Members of the newest view.
   [[nodiscard]] const std::vector<std::uint32_t>& newest_members() const;
-  [[nodiscard]] std::uint64_t newest_view() const { return views_.rbegin()->first; }
   [[nodiscard]] bool lives(std::uint32_t member) const { return (gone_ >> member & 1U) == 0; }
 
   void note(const std::string& what) {
@@ -48,13 +47,6 @@ class ViewInvariants {
   [[nodiscard]] const Violation& violation() const { return violation_; }
 
  private:
-  struct Place {
-    std::uint64_t sequence;
-    std::uint32_t sender;
-    std::uint64_t hash;
-    std::uint64_t timestamp_ns;
-    std::uint32_t first_member;
-  };
   struct ViewHistory {
     std::vector<std::uint32_t> members;
     std::vector<Place> order;                        ///< what the fastest member delivered
