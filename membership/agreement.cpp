@@ -217,7 +217,8 @@ bool Agreement::adopt(Proposal& value) const noexcept {
 
 void Agreement::compose(Proposal& value) const noexcept {
   value.kept = kept_ & ~who_leaves();
-  if (value.kept == 0) value.kept = kept_;  // all leave: then nobody does
+  // All leave: then one stays, and has nobody left to ask.
+  if (value.kept == 0) value.kept = bit(lowest(kept_));
   const ordering::ViewLayout& layout = order_.layout();
   value.streams = layout.senders.size();
   std::uint64_t most = layout.first_index;

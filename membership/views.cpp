@@ -59,7 +59,10 @@ bool Views::takes_messages() const noexcept {
 
 bool Views::step(std::uint64_t now_ns) {
   if (evicted_) [[unlikely]] {
-    return events_.control_step(now_ns);
+    // Links still carry how the view ended, for whoever does not know yet.
+    bool told = poll_links();
+    told |= push_tables();
+    return events_.control_step(now_ns) || told;
   }
   ordering::ViewOrder& order = current_->order;
   order.set_wall_ns(now_ns + options_.wall_offset_ns);
@@ -114,12 +117,11 @@ bool Views::change(std::uint64_t now_ns) noexcept {
   links_moved_ = false;
   tables_seen_ = current_->order.tables();
   current_->observation.step(now_ns);
+  tell_who_fell_silent();
   const bool decided = current_->agreement.step(now_ns, unreachable());
   bool busy = push_tables();
-  if (current_->agreement.has_quorum() != had_quorum_) {
-    had_quorum_ = !had_quorum_;
-    events_.quorum_changed(had_quorum_);
-  }
+  tell_whether_there_is_a_quorum(now_ns);
+  tell_whether_messages_are_taken();
   if (decided) {
     finish();
     // Whom the others went on without may read so until then.
@@ -127,11 +129,37 @@ bool Views::change(std::uint64_t now_ns) noexcept {
     busy = true;
   }
   send_again();
+  tell_whether_messages_are_taken();
   if (previous_ && now_ns >= farewell_ns_) {
     farewell_ns_ = now_ns + options_.observation.silence_timeout_ns;
     if (all_show()) drop_evicted();
   }
   return busy;
+}
+
+void Views::tell_who_fell_silent() noexcept {
+  const std::uint64_t silent = current_->observation.silent();
+  const std::uint64_t newly = silent & ~silent_;
+  silent_ = silent;
+  for (std::uint32_t rank = 0; rank < current_->table.members(); ++rank) {
+    if ((newly & bit(rank)) != 0) events_.link_silent(link_of(current_->order.layout(), rank));
+  }
+}
+
+// Members notice a death one after another: who noticed first is alone with it for a moment.
+void Views::tell_whether_there_is_a_quorum(std::uint64_t now_ns) noexcept {
+  const bool has_quorum = current_->agreement.has_quorum();
+  if (has_quorum || quorum_seen_ns_ == 0) quorum_seen_ns_ = now_ns;
+  const bool lasts = now_ns - quorum_seen_ns_ >= options_.observation.heartbeat_interval_ns;
+  if (has_quorum == had_quorum_ || (!has_quorum && !lasts)) return;
+  had_quorum_ = has_quorum;
+  events_.quorum_changed(had_quorum_);
+}
+
+void Views::tell_whether_messages_are_taken() noexcept {
+  if (takes_messages() == taking_messages_) return;
+  taking_messages_ = !taking_messages_;
+  events_.takes_messages_changed(taking_messages_);
 }
 
 bool Views::push_tables() noexcept {
@@ -154,14 +182,39 @@ std::uint64_t Views::unreachable() const noexcept {
   return ranks;
 }
 
+std::uint64_t Views::unreachable_links() const noexcept {
+  std::uint64_t links = links_down_ | reported_;
+  for (std::uint32_t rank = 0; rank < current_->table.members(); ++rank) {
+    if ((silent_ & bit(rank)) != 0) links |= bit(link_of(current_->order.layout(), rank));
+  }
+  return links;
+}
+
+bool Views::drained() const noexcept { return unsent_.empty() && current_->order.drained(); }
+
+bool Views::eviction_is_known() const noexcept {
+  for (std::uint32_t rank = 0; evicted_ && rank < current_->table.members(); ++rank) {
+    const bool down = (links_down_ & bit(link_of(current_->order.layout(), rank))) != 0;
+    if (current_->agreement.kept(rank) && !down && current_->table.decided(rank) == 0) return false;
+  }
+  return evicted_;
+}
+
 void Views::report_unreachable(std::uint64_t links) noexcept {
   reported_ = links;
   links_moved_ = true;
 }
 
 void Views::leave() noexcept {
-  current_->table.show_leaving();
+  leaving_ = true;
+  show_whether_leaving();
   links_moved_ = true;
+}
+
+// In each view anew: the last one may have ended without hearing of it. A member alone has nobody
+// to leave.
+void Views::show_whether_leaving() noexcept {
+  if (leaving_ && current_->table.members() > 1) current_->table.show_leaving();
 }
 
 // ---- installation ------------------------------------------------------------------------------
@@ -175,6 +228,7 @@ void Views::finish() noexcept {
     if (mutant(Mutant::evicted_delivers)) deliver_all_held();
     push_tables();
     evicted_ = true;
+    tell_whether_messages_are_taken();
     events_.evicted();
     return;
   }
@@ -199,9 +253,12 @@ void Views::finish() noexcept {
     current_->order.lose(rank);
     current_->table.lose(rank);
   }
+  show_whether_leaving();
   tables_seen_ = 0;
+  silent_ = 0;
   ring_busy_ = true;
   had_quorum_ = true;
+  quorum_seen_ns_ = 0;
   push_tables();
   events_.view_installed(current_->view, current_->order.layout());
 }
@@ -302,12 +359,14 @@ void Views::drop_evicted() noexcept {
 // ---- sleeping ----------------------------------------------------------------------------------
 
 std::uint64_t Views::deadline_ns() const noexcept {
+  if (evicted_) return ~std::uint64_t{0};
   const std::uint64_t deadline_ns =
       std::min(current_->observation.deadline_ns(), current_->agreement.deadline_ns());
   return previous_ ? std::min(deadline_ns, farewell_ns_) : deadline_ns;
 }
 
 bool Views::prepare_to_sleep() noexcept {
+  if (evicted_) return !current_->table.owes_posts() && !events_.control_pending();
   ordering::ViewOrder& order = current_->order;
   order.settle();
   transport_.announce_sleep();

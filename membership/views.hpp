@@ -28,13 +28,19 @@ class ViewEvents {
   /// View `id` is installed, after the last message of the one before. Ranks are those of
   /// `layout`; `layout.links` says who they were from the start.
   virtual void view_installed(std::uint64_t id, const ordering::ViewLayout& layout) noexcept = 0;
-  /// Too few members are reachable to go on (false), or again enough. Messages wait meanwhile.
+  /// Claims are allowed from now on, or no longer: what Views::takes_messages says. Allowed at the
+  /// start.
+  virtual void takes_messages_changed(bool takes_messages) noexcept = 0;
+  /// Too few members are reachable to go on, for a heartbeat interval (false), or again enough.
+  /// Messages wait meanwhile.
   virtual void quorum_changed(bool has_quorum) noexcept = 0;
   /// The others went on without this member: it has delivered a prefix of what they delivered, and
   /// delivers nothing more.
   virtual void evicted() noexcept = 0;
   /// A link is down, for good.
   virtual void link_down(transports::LinkId link, transports::DownReason reason) noexcept = 0;
+  /// A peer's beat has stopped; once, until it comes again.
+  virtual void link_silent(transports::LinkId link) noexcept = 0;
 };
 
 struct ViewsOptions {
@@ -72,6 +78,12 @@ class Views final : public runtime::Duty {
   [[nodiscard]] const TableRow& row() const noexcept;
   [[nodiscard]] bool takes_messages() const noexcept;
   [[nodiscard]] bool is_evicted() const noexcept { return evicted_; }
+  /// Once evicted: whether all who go on know it, so that nobody needs this member any more.
+  [[nodiscard]] bool eviction_is_known() const noexcept;
+  /// Every message published here has been delivered by all members of the view.
+  [[nodiscard]] bool drained() const noexcept;
+  /// Whom this member does not hear, a bit per link.
+  [[nodiscard]] std::uint64_t unreachable_links() const noexcept;
 
   /// Links whose peers somebody else than this reactor knows not to answer: a supervisor that saw a
   /// process end, a monitor of the network. A bit each; stands until it is told otherwise.
@@ -90,6 +102,10 @@ class Views final : public runtime::Duty {
   bool push_tables() noexcept;
   [[nodiscard]] bool change_is_due(std::uint64_t now_ns) const noexcept;
   [[nodiscard]] std::uint64_t unreachable() const noexcept;
+  void tell_who_fell_silent() noexcept;
+  void tell_whether_there_is_a_quorum(std::uint64_t now_ns) noexcept;
+  void tell_whether_messages_are_taken() noexcept;
+  void show_whether_leaving() noexcept;
   void finish() noexcept;
   [[nodiscard]] ordering::ViewLayout next_layout(const Proposal& value) const;
   void let_go_of_evicted(const Proposal& value) noexcept;
@@ -118,9 +134,13 @@ class Views final : public runtime::Duty {
     std::uint64_t token;
   };
   std::deque<Unsent> unsent_;
-  bool ring_busy_ = false;  ///< the own ring may still be read by posts of two views ago
-  bool had_quorum_ = true;
+  std::uint64_t silent_ = 0;          ///< ranks of the current view, as last told
+  bool taking_messages_ = true;       ///< as last told
+  bool ring_busy_ = false;            ///< the own ring may still be read by posts of two views ago
+  std::uint64_t quorum_seen_ns_ = 0;  ///< when there last was one
+  bool had_quorum_ = true;            ///< as last told
   bool evicted_ = false;
+  bool leaving_ = false;
 };
 
 }  // namespace lockstep::membership::inline LOCKSTEP_VARIANT

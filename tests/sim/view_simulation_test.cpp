@@ -22,7 +22,7 @@ std::uint64_t seeds() {
 }
 
 /// Seeds within which every mutant must be caught.
-constexpr std::uint64_t kMutantSeeds = 2'000;
+constexpr std::uint64_t kMutantSeeds = 5'000;
 
 TEST(ViewSimulation, TheProtocolKeepsItsInvariants) {
   for (std::uint64_t seed = 1; seed <= seeds(); ++seed) {

@@ -75,6 +75,9 @@ class ViewSimulation::Member final : public MessageHandler, public membership::V
     }
     simulation_.invariants_.installed(number, id, members, simulation_.clock_.now_ns());
   }
+  void takes_messages_changed(bool takes_messages) noexcept override {
+    claims_open = takes_messages;
+  }
   void quorum_changed(bool has_quorum) noexcept override {
     simulation_.add(has_quorum ? TraceKind::quorum : TraceKind::no_quorum, number);
   }
@@ -85,6 +88,8 @@ class ViewSimulation::Member final : public MessageHandler, public membership::V
   void link_down(transports::LinkId link, transports::DownReason reason) noexcept override {
     simulation_.add(TraceKind::lost, number, link, static_cast<std::uint64_t>(reason));
   }
+
+  void link_silent(transports::LinkId /*link*/) noexcept override {}
 
   static std::uint32_t member_of(const ordering::ViewLayout& layout, std::uint32_t rank) {
     return layout.links.empty() ? rank : layout.links[rank];
@@ -101,6 +106,7 @@ class ViewSimulation::Member final : public MessageHandler, public membership::V
   std::uint64_t next_publish_ns = 0;
   std::uint32_t published = 0;
   std::uint64_t accuses_until_ns = kNever;
+  bool claims_open = true;
   bool crashed = false;
   std::uint64_t promised = 0;  ///< as last seen by note_steps
   std::uint64_t accepted = 0;
@@ -216,6 +222,10 @@ void ViewSimulation::turn(std::uint32_t rank) {
   }
   publish_burst(rank);
   const bool busy = member.views.step(clock_.now_ns());
+  if (member.claims_open != member.views.takes_messages()) {
+    invariants_.note(fmt::format("events: member {} was told that claims are {}allowed", rank,
+                                 member.claims_open ? "" : "not "));
+  }
   note_steps(member);
   if (network_.died(rank) && !member.crashed) {
     befall({.kind = Mishap::Kind::crash, .member = rank, .peers = 1});
@@ -254,7 +264,7 @@ void ViewSimulation::publish_burst(std::uint32_t rank) {
 }
 
 bool ViewSimulation::publish_one(Member& member) {
-  if (member.published >= member.plan.messages || !member.views.takes_messages()) return false;
+  if (member.published >= member.plan.messages || !member.claims_open) return false;
   ordering::ViewOrder& order = member.views.order();
   Scenario sizes;
   sizes.sizes = scenario_.sizes;
