@@ -29,7 +29,7 @@ void Consumer::apply(const Message& message) {
   if (stamps_->chosen(k)) stamps_->applied(rank_, message.sender, k, clock_.now_ns());
 }
 
-void Consumer::member_lost(const MemberLost& lost) {
+void Consumer::member_unreachable(const MemberUnreachable& lost) {
   lost_ = fmt::format("lost rank {} ({}): {}", lost.rank, lost.name, lost.reason);
 }
 

@@ -21,7 +21,7 @@ class Consumer final : public StateMachine {
       : clock_(clock), by_sender_(members) {}
 
   void apply(const Message& message) override;
-  void member_lost(const MemberLost& lost) override;
+  void member_unreachable(const MemberUnreachable& lost) override;
 
   /// Times own messages from now on, into `histogram`; nullptr: no longer.
   void time_own(launch::Histogram* histogram) noexcept { own_latency_ = histogram; }

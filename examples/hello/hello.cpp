@@ -15,7 +15,7 @@ struct Lines : lockstep::StateMachine {
     const auto* text = reinterpret_cast<const char*>(message.payload.data());
     std::cout << ++count << ". " << std::string_view(text, message.payload.size()) << std::endl;
   }
-  void member_lost(const lockstep::MemberLost& lost) override {
+  void member_unreachable(const lockstep::MemberUnreachable& lost) override {
     loss = lost.name + ": " + lost.reason;
   }
 };

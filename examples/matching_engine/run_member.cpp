@@ -44,17 +44,35 @@ class EngineMember final : public StateMachine {
     if (message.mine && !engine_.finished()) latency_.record(now_ns() - message.token);
   }
 
-  void member_lost(const MemberLost& lost) override {
-    if (!lost_) lost_ = lost;
+  void view_installed(const View& view) override {
+    if (publisher_.empty()) publisher_ = view.members[0];
+    if (view.members[0] != publisher_) end("the others went on without the publisher");
   }
+  void member_unreachable(const MemberUnreachable& lost) override {
+    last_loss_ =
+        fmt::format("member '{}' (rank {}) was lost: {}", lost.name, lost.rank, lost.reason);
+  }
+  void quorum_lost(const View& view) override {
+    end(fmt::format("too few of the {} members of view {} are left", view.members.size(), view.id));
+  }
+  void evicted(const View& /*view*/) override { end("the others went on without this member"); }
 
   [[nodiscard]] const MatchingEngine& engine() const noexcept { return engine_; }
-  [[nodiscard]] const std::optional<MemberLost>& lost() const noexcept { return lost_; }
+  /// Why the input will not be applied to its end, if so.
+  [[nodiscard]] const std::optional<Error>& ended() const noexcept { return ended_; }
 
  private:
+  void end(const std::string& why) {
+    if (ended_) return;
+    ended_ = {ErrorCode::member_lost,
+              fmt::format("{}{}{}", last_loss_, last_loss_.empty() ? "" : "; ", why)};
+  }
+
   MatchingEngine engine_;
   launch::Histogram& latency_;
-  std::optional<MemberLost> lost_;
+  std::string publisher_;
+  std::string last_loss_;
+  std::optional<Error> ended_;
 };
 
 /// Rank 0's side of the input: takes orders from the source and publishes those that are due.
@@ -62,7 +80,7 @@ class Publisher {
  public:
   Publisher(OrderSource& source, Pacing pacing) : source_(source), pacing_(pacing) {}
 
-  enum class Step : std::uint8_t { published, nothing_due, ring_full, refused, complete };
+  enum class Step : std::uint8_t { published, nothing_due, refused, complete };
 
   Expected<Step> step(Group& group) {
     if (ended_) return Step::complete;
@@ -74,8 +92,7 @@ class Publisher {
       }
       auto slot = group.claim(sizeof next_);
       if (!slot) {
-        if (slot.error().outcome != Outcome::would_block) return Step::refused;
-        return i == 0 ? Step::ring_full : Step::published;
+        return i == 0 ? Step::refused : Step::published;
       }
       new (slot->data()) OrderMessage(next_);
       slot->publish(pacing_.paced() ? pacing_.due_ns(next_.time_ns) : now);
@@ -123,18 +140,13 @@ class Publisher {
   std::uint64_t published_ = 0;
 };
 
-Error lost_error(const MemberLost& lost) {
-  return {ErrorCode::member_lost,
-          fmt::format("member '{}' (rank {}) was lost: {}", lost.name, lost.rank, lost.reason)};
-}
-
 Expected<void> publish_all(Reactor& reactor, Group& group, EngineMember& member,
                            Publisher publisher) {
   while (!member.engine().finished()) {
     const auto step = publisher.step(group);
     if (!step) return std::unexpected(step.error());
     const bool worked = reactor.poll_once();
-    if (member.lost()) return std::unexpected(lost_error(*member.lost()));
+    if (member.ended()) return std::unexpected(*member.ended());
     if (worked || *step == Publisher::Step::published) continue;
     reactor.idle(*step == Publisher::Step::nothing_due ? publisher.idle_ns() : kLookNs);
   }
@@ -144,21 +156,21 @@ Expected<void> publish_all(Reactor& reactor, Group& group, EngineMember& member,
 Expected<void> apply_all(Reactor& reactor, EngineMember& member) {
   while (!member.engine().finished()) {
     const bool worked = reactor.poll_once();
-    if (member.lost()) return std::unexpected(lost_error(*member.lost()));
+    if (member.ended()) return std::unexpected(*member.ended());
     if (!worked) reactor.idle();
   }
   return {};
 }
 
-/// Keeps the loop turning until every member has applied the end and all have what this one
-/// published: leaving earlier would look like a loss to those behind. Once somebody has left,
-/// everybody was done.
+/// Keeps the loop turning until every member of the view has applied the end: leaving earlier would
+/// look like a loss to those behind. Once a majority has left, everybody was done.
 void wait_for_all(Reactor& reactor, const Group& group, const EngineMember& member,
-                  std::uint32_t members, std::uint64_t& done_members) {
+                  std::uint64_t& done_members) {
   std::atomic_ref done(done_members);
   done.fetch_add(1, std::memory_order_relaxed);
-  while (!member.lost()) {
-    if (done.load(std::memory_order_relaxed) == members && group.drained()) return;
+  while (!member.ended()) {
+    const bool all = done.load(std::memory_order_relaxed) >= group.view().members.size();
+    if (all && group.drained()) return;
     if (!reactor.poll_once()) reactor.idle(kLookNs);
   }
 }
@@ -187,7 +199,7 @@ Expected<void> live(std::uint32_t rank, OrderSource& source, const FlowSummary& 
                        : apply_all(reactor, member);
   if (!ran) return ran;
   result.wall_ns = now_ns() - start_ns;
-  wait_for_all(reactor, *group, member, options.members, shared.done_members[0]);
+  wait_for_all(reactor, *group, member, shared.done_members[0]);
   result.digest = member.engine().digest();
   result.counts = member.engine().counts();
   result.resting_orders = member.engine().book().size();

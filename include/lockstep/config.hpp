@@ -77,9 +77,9 @@ struct GroupConfig {
   std::uint64_t join_timeout_ns = 30'000'000'000;
   /// How often an idle member shows that it lives.
   std::uint64_t heartbeat_interval_ns = 100'000'000;
-  /// A member silent for this long is reported lost even if its process still exists. At least
-  /// ten heartbeat intervals; generous, because a fixed view cannot take a member back.
-  std::uint64_t silence_timeout_ns = 30'000'000'000;
+  /// A member silent for this long counts as unreachable though its process exists, and the others
+  /// go on without it. At least ten heartbeat intervals. Deaths are noticed at once, without it.
+  std::uint64_t silence_timeout_ns = 2'000'000'000;
   /// Slots in the mailbox behind Group::post, and the largest payload it takes.
   std::uint32_t mailbox_slots = 1'024;
   std::uint32_t mailbox_payload_bytes = 1'024;

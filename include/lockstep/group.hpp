@@ -17,7 +17,7 @@
 namespace lockstep {
 
 namespace membership {
-class FixedView;
+class Member;
 }
 
 /// Expected outcomes of claiming and posting. None of them is a fault of the program.
@@ -25,7 +25,8 @@ enum class Outcome : std::uint8_t {
   would_block,  ///< the ring or mailbox is full: run the reactor, then try again
   too_large,    ///< more than max_payload_bytes() (claim) or mailbox_payload_bytes (post)
   not_sender,   ///< this member is not in GroupConfig::senders
-  not_member,   ///< the view has lost a member, or this group was left
+  wedged,       ///< the view is changing, or has no quorum: run the reactor, then try again
+  not_member,   ///< the others went on without this member, or it left
 };
 
 /// The word for `outcome`, as it appears in logs: "would_block".
@@ -53,24 +54,28 @@ class LOCKSTEP_EXPORT Slot {
 
  private:
   friend class Group;
-  Slot(membership::FixedView* view, std::span<std::byte> payload, std::uint64_t claim) noexcept
-      : view_(view), payload_(payload), claim_(claim) {}
-  membership::FixedView* view_;
+  Slot(membership::Member* member, std::span<std::byte> payload, std::uint64_t claim) noexcept
+      : member_(member), payload_(payload), claim_(claim) {}
+  membership::Member* member_;
   std::span<std::byte> payload_;
   std::uint64_t claim_;
 };
 
 /// One member's handle on a group: a set of processes that apply the same messages in one order.
 ///
-/// Reactor-thread only, `post` excepted. The group has a fixed view: the members of its
-/// configuration, all of them, until one is lost. A message is applied when every member has it,
-/// so nothing that any member applied is lost with a crash.
+/// Reactor-thread only, `post` excepted. The first view has all members of the configuration. When
+/// members die, hang or leave, the others agree on the next one: all that go on have then applied
+/// the same messages, and go on. A message is applied when every member of the view has it, so
+/// nothing that any member applied is lost with a crash; own messages that nobody applied are sent
+/// again in the next view, in order, with their tokens.
 ///
 /// Ordering, stability and flow control follow Derecho (Jha et al., ACM TOCS 36(2), 2019): one
-/// table of monotone counters, one row per member, pushed with one-sided writes.
+/// table of monotone counters, one row per member, pushed with one-sided writes. Views are
+/// virtually synchronous (Birman and Joseph, SOSP 1987), in the primary partition only; see
+/// docs/membership.md.
 class LOCKSTEP_EXPORT Group {
  public:
-  /// Connects to every member named in `config` and installs the view. Blocks for at most
+  /// Connects to every member named in `config` and installs the first view. Blocks for at most
   /// config.join_timeout_ns; allocates everything the group will ever need. `state_machine` and
   /// `reactor` must outlive the group.
   ///
@@ -79,9 +84,16 @@ class LOCKSTEP_EXPORT Group {
   static Expected<Group> join(Reactor& reactor, const GroupConfig& config,
                               StateMachine& state_machine);
 
-  /// Leaves: pushes what is still queued, tells the peers, frees the memory. Others see
-  /// `member_lost` with the reason "left the group".
+  /// Ends this member: pushes what is still queued, tells the peers, frees the memory. Unless it
+  /// left before, the others have to find out and see `member_unreachable` with the reason "left
+  /// the group".
   ~Group();
+
+  /// Leaves in good order: the others go on in a view without this member, and this returns when
+  /// they all know. Turns the reactor meanwhile, so messages may still be applied; what is
+  /// published and not `drained` by then is lost. Not from inside a callback. The last member of a
+  /// view has nobody to tell. Errors: timed_out.
+  Expected<void> leave(std::uint64_t timeout_ns);
   Group(Group&&) noexcept;
   Group& operator=(Group&&) = delete;
 
@@ -97,13 +109,13 @@ class LOCKSTEP_EXPORT Group {
   [[nodiscard]] const View& view() const noexcept;
   [[nodiscard]] std::size_t max_payload_bytes() const noexcept;
 
-  /// True when every message this member published has been delivered by all members. Once it is,
-  /// leaving loses nothing of ours.
+  /// True when every message this member published has been delivered by all members of the view.
+  /// Once it is, leaving loses nothing of ours. An evicted member may wait for it for ever.
   [[nodiscard]] bool drained() const noexcept;
 
  private:
-  explicit Group(std::unique_ptr<membership::FixedView> view) noexcept;
-  std::unique_ptr<membership::FixedView> view_;
+  explicit Group(std::unique_ptr<membership::Member> member) noexcept;
+  std::unique_ptr<membership::Member> member_;
 };
 
 }  // namespace lockstep

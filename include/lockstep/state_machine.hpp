@@ -20,11 +20,23 @@ class LOCKSTEP_EXPORT StateMachine : public MessageHandler {
   /// One message, in the same order on every member. It is stable: every member has it.
   void apply(const Message& message) override = 0;
 
-  /// A view is installed; messages applied from now on belong to it. Called once from Group::join.
+  /// A view is installed; messages applied from now on belong to it, and all its members applied
+  /// the same messages before it. The first time from inside Group::join.
   virtual void view_installed(const View& /*view*/) {}
 
-  /// A member was lost. The view no longer makes progress.
-  virtual void member_lost(const MemberLost& /*lost*/) {}
+  /// This member no longer hears a member of the view. A view without it follows, if enough members
+  /// agree; until then messages wait and nothing is lost.
+  virtual void member_unreachable(const MemberUnreachable& /*unreachable*/) {}
+
+  /// Too few members of the view hear one another: messages wait, claims are `Outcome::wedged`, and
+  /// the state stays as it is. It goes on when enough of them do again.
+  virtual void quorum_lost(const View& /*view*/) {}
+  virtual void quorum_regained(const View& /*view*/) {}
+
+  /// The others went on without this member, whose last view this is. What it applied is a prefix
+  /// of what they applied in it; it applies nothing more. Its own messages that it has not seen
+  /// applied may or may not be. Not told to who left.
+  virtual void evicted(const View& /*view*/) {}
 };
 
 }  // namespace lockstep

@@ -13,15 +13,14 @@ struct View {
   std::uint64_t id = 0;
   std::vector<std::string> members;  ///< members[rank] is the name; rank 0 first
   std::uint32_t my_rank = 0;
-  bool primary = false;  ///< this view may order messages
+  bool primary = false;  ///< it may order messages: a quorum hears one another, this member in it
 };
 
-/// A member of the view is gone. After this event claims are refused with `Outcome::not_member`;
-/// messages already stable are still applied.
-struct MemberLost {
+/// A member of the view is not heard any more.
+struct MemberUnreachable {
   std::uint32_t rank = 0;
   std::string name;
-  std::string reason;  ///< "process died", "left the group", "silent for 30.0 s", …
+  std::string reason;  ///< "process died", "left the group", "silent for 2.0 s", …
 };
 
 }  // namespace lockstep

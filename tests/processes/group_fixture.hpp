@@ -31,7 +31,7 @@ inline GroupConfig group_of(std::uint32_t members, std::uint32_t rank, const std
   return config;
 }
 
-/// Counts, and remembers who was lost.
+/// Counts, and remembers the last of each event.
 class Observer : public StateMachine {
  public:
   void apply(const Message& message) override {
@@ -39,16 +39,22 @@ class Observer : public StateMachine {
     if (on_apply) on_apply(message);
   }
   void view_installed(const View& view) override { installed = view; }
-  void member_lost(const MemberLost& event) override {
+  void member_unreachable(const MemberUnreachable& event) override {
     ++losses;
     lost = event;
   }
+  void quorum_lost(const View&) override { ++quorums_lost; }
+  void quorum_regained(const View&) override { ++quorums_regained; }
+  void evicted(const View&) override { ++evictions; }
 
   std::function<void(const Message&)> on_apply;
   std::uint64_t applied = 0;
   std::uint32_t losses = 0;
   View installed;
-  MemberLost lost;
+  MemberUnreachable lost;
+  std::uint32_t quorums_lost = 0;
+  std::uint32_t quorums_regained = 0;
+  std::uint32_t evictions = 0;
 };
 
 /// Turns the reactor until `done` or for `seconds`; true if done.

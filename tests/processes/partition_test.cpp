@@ -1,32 +1,26 @@
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <csignal>
 #include <cstdint>
-#include <ctime>
+#include <functional>
 #include <optional>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "runtime/clock.hpp"
 #include "tests/partitions/partitions.hpp"
 #include "tests/processes/group_fixture.hpp"
-#include "tests/processes/partitioned_member.hpp"
-#include "tools/launch/shared_array.hpp"
+#include "tests/processes/running_group.hpp"
 
 // Groups over TCP whose members are alone in a network each: bad networks cost time, never order;
-// broken ones end in a report that names the other end.
+// broken ones cost a member, and the others go on.
 
 namespace lockstep::test {
 namespace {
 
-/// Enough to be still under way when the network breaks: it takes 5 s at least, and a break stops
-/// it, since a ring holds about a thousand messages.
-constexpr Load kLastingLoad{
-    .messages = kMostMessages, .pace_ns = kMillisecond, .silence_timeout_ns = 3 * kSecond};
+constexpr std::uint32_t kMembers = 3;
+
+/// Each member publishes a thousand messages a second, at most.
+constexpr Load kLoad{.pace_ns = kMillisecond};
 
 /// Three members, each in a network of its own.
 class PartitionedGroup : public testing::Test {
@@ -38,120 +32,53 @@ class PartitionedGroup : public testing::Test {
     }
     ASSERT_TRUE(made) << made.error().message;
     network_.emplace(std::move(*made));
-    auto told = launch::SharedArray<Told>::create(kMembers);
-    auto leave = launch::SharedArray<std::uint64_t>::create(1);
-    ASSERT_TRUE(told && leave);
-    told_ = std::move(*told);
-    leave_ = std::move(*leave);
   }
 
-  void start(const Load& load, IpVersion version = IpVersion::v4) {
+  void start(const Load& load, std::uint64_t ring_bytes = 1 << 16,
+             IpVersion version = IpVersion::v4) {
     GroupConfig config = group_of(kMembers, 0, unique_name("partition"));
     config.transport = "tcp";
-    config.ring_bytes = load.ring_bytes;
-    config.heartbeat_interval_ns = kSecond / 10;
-    config.silence_timeout_ns = load.silence_timeout_ns;
+    config.ring_bytes = ring_bytes;
     for (std::uint32_t rank = 0; rank < kMembers; ++rank) {
       const std::string host = network_->address(rank, version);
       config.addresses.push_back(version == IpVersion::v4 ? host + ":7000" : "[" + host + "]:7000");
     }
-    for (std::uint32_t rank = 0; rank < kMembers; ++rank) {
-      config.self = config.members[rank];
-      auto started = network_->start_in(
-          rank, [&] { return run_member(config, load, told_[rank], leave_[0]); });
-      ASSERT_TRUE(started) << started.error().message;
-      members_.push_back(std::move(*started));
+    ASSERT_NO_FATAL_FAILURE(
+        group_.start(config, {load}, [&](std::uint32_t member, const std::function<int()>& body) {
+          return network_->start_in(member, body);
+        }));
+  }
+
+  /// The faults of the tests below strike a group that is busy.
+  void start_and_wait_until_busy() {
+    ASSERT_NO_FATAL_FAILURE(start(kLoad));
+    ASSERT_TRUE(group_.wait_for_progress(group_.everyone(), 300));
+  }
+
+  void expect_nobody_lost() {
+    for (const std::uint32_t member : group_.everyone()) {
+      EXPECT_EQ(heard(group_.log(member).view), 1u) << member;
+      EXPECT_EQ(heard(group_.log(member).losses), 0u) << group_.log(member).lost_reason;
     }
   }
 
-  /// Waits until each of `ranks` has told at least `value` in a word; false after `seconds`.
-  bool wait_for(std::uint64_t Told::* word, std::uint64_t value,
-                const std::vector<std::uint32_t>& ranks, std::uint64_t seconds) {
-    const std::uint64_t deadline_ns = clock_.now_ns() + seconds * kSecond;
-    const auto told = [&](std::uint32_t rank) { return heard(told_[rank].*word) >= value; };
-    while (!std::ranges::all_of(ranks, told)) {
-      if (clock_.now_ns() > deadline_ns) return false;
-      pause(5 * kMillisecond);
-    }
-    return true;
-  }
+  void expect_a_cut_between_0_and_1_to_cost_1();
+  void expect_the_others_to_go_on_without(std::uint32_t alone);
 
-  static void pause(std::uint64_t ns) {
-    const timespec time{static_cast<time_t>(ns / kSecond), static_cast<long>(ns % kSecond)};
-    nanosleep(&time, nullptr);
-  }
-
-  /// Lets the members leave: nobody hangs, whatever became of its links.
-  void expect_all_leave() {
-    announce(leave_[0], 1);
-    for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
-      const auto code = members_[rank].wait(10 * kSecond);
-      ASSERT_TRUE(code) << rank << ": " << code.error().message;
-      EXPECT_EQ(*code, rank == killed_ ? 128 + SIGKILL : 0) << rank;
-    }
-  }
-
-  void expect_lost(std::uint32_t at, std::uint32_t other, const std::vector<std::string>& reasons) {
-    EXPECT_EQ(heard(told_[at].losses), 1u) << at;
-    EXPECT_EQ(told_[at].lost_rank, other) << at;
-    EXPECT_EQ(std::string(told_[at].lost_name), fmt::format("m{}", other)) << at;
-    EXPECT_TRUE(std::ranges::find(reasons, told_[at].lost_reason) != reasons.end())
-        << at << " says: " << told_[at].lost_reason;
-    EXPECT_EQ(told_[at].refusal, 1 + static_cast<std::uint64_t>(Outcome::not_member)) << at;
-  }
-
-  /// What any two members applied is the same as far as both got, and none was changed on its way.
-  void expect_one_order() {
-    std::span<const std::uint64_t> longest;
-    for (Told& told : told_.elements()) {
-      const std::span<const std::uint64_t> order(told.order, heard(told.applied));
-      if (order.size() > longest.size()) longest = order;
-    }
-    for (std::uint32_t rank = 0; rank < kMembers; ++rank) {
-      Told& told = told_[rank];
-      EXPECT_EQ(told.corrupt, 0u) << rank;
-      EXPECT_TRUE(std::equal(told.order, told.order + heard(told.applied), longest.begin()))
-          << rank;
-    }
-  }
-
-  void expect_all_applied_and_nobody_lost(const Load& load) {
-    for (std::uint32_t rank = 0; rank < kMembers; ++rank) {
-      EXPECT_EQ(heard(told_[rank].applied), load.all()) << rank;
-      EXPECT_EQ(heard(told_[rank].losses), 0u) << rank << " says: " << told_[rank].lost_reason;
-    }
-  }
-
-  /// The faults of the tests below strike a group that is busy, and finish before its load does.
-  void start_and_wait_until_busy(const Load& load) {
-    start(load);
-    ASSERT_TRUE(wait_for(&Told::applied, 300, everyone_, 30));
-  }
-  void expect_interrupted(const Load& load) {
-    for (Told& told : told_.elements()) EXPECT_LT(heard(told.applied), load.all());
-  }
-
-  void expect_both_ends_to_report_a_cut_between_0_and_1();
-
-  const std::vector<std::uint32_t> everyone_{0, 1, 2};
-  const runtime::TscClock clock_;
   std::optional<Partitions> network_;
-  launch::SharedArray<Told> told_;
-  launch::SharedArray<std::uint64_t> leave_;
-  std::vector<Child> members_;  ///< after what they use: they end first
-  std::optional<std::uint32_t> killed_;
+  RunningGroup group_;  ///< after the networks: members end first
 };
 
-void PartitionedGroup::expect_both_ends_to_report_a_cut_between_0_and_1() {
-  ASSERT_TRUE(wait_for(&Told::refusal, 1, {0, 1}, 20));
-  const std::vector<std::string> reasons{"silent for 3.0 s", "link failed"};
-  expect_lost(0, 1, reasons);
-  expect_lost(1, 0, reasons);
-  // It hears both, so it has nothing to report.
-  EXPECT_EQ(heard(told_[2].losses), 0u) << told_[2].lost_reason;
-  expect_interrupted(kLastingLoad);
-  expect_all_leave();
-  expect_one_order();
+/// One broken link costs one member, the higher rank; it hears of it from the third.
+void PartitionedGroup::expect_a_cut_between_0_and_1_to_cost_1() {
+  ASSERT_TRUE(group_.wait_for_view({0, 2}));
+  ASSERT_TRUE(group_.wait_until([&] { return heard(group_.log(1).evictions) == 1; }));
+  EXPECT_EQ(group_.log(0).last_lost, mask_of({1}));
+  EXPECT_EQ(group_.log(1).last_lost, mask_of({0}));
+  // It heard both, so it had nothing to report.
+  EXPECT_EQ(heard(group_.log(2).losses), 0u) << group_.log(2).lost_reason;
+  ASSERT_TRUE(group_.wait_for_progress({0, 2}, 300));
+  ASSERT_NO_FATAL_FAILURE(group_.expect_to_settle({0, 2}));
 }
 
 class PartitionedGroupBy : public PartitionedGroup,
@@ -163,68 +90,82 @@ INSTANTIATE_TEST_SUITE_P(IpVersions, PartitionedGroupBy,
                          });
 
 TEST_P(PartitionedGroupBy, OrdersAcrossNetworks) {
-  const Load load{.messages = kMostMessages};
-  start(load, GetParam());
-  ASSERT_TRUE(wait_for(&Told::applied, load.all(), everyone_, 30));
-  expect_all_applied_and_nobody_lost(load);
-  expect_all_leave();
-  expect_one_order();
+  start({.messages = 5'000}, 1 << 16, GetParam());
+  ASSERT_TRUE(group_.wait_for_progress(group_.everyone(), kMembers * 5'000));
+  expect_nobody_lost();
+  ASSERT_NO_FATAL_FAILURE(group_.expect_to_settle({0, 1, 2}));
 }
 
 TEST_F(PartitionedGroup, KeepsTheOrderThoughEveryLinkLosesPackets) {
-  for (const std::uint32_t from : everyone_) {
-    for (const std::uint32_t to : everyone_) {
+  for (const std::uint32_t from : {0U, 1U, 2U}) {
+    for (const std::uint32_t to : {0U, 1U, 2U}) {
       if (from == to) continue;
       ASSERT_TRUE(network_->lose(from, to, 10));
     }
   }
   // A small ring makes many small packets of it, each of which may be lost.
-  const Load load{.messages = 300, .pace_ns = kMillisecond, .ring_bytes = 4'096};
-  start(load);
-  ASSERT_TRUE(wait_for(&Told::applied, load.all(), everyone_, 60));
-  expect_all_applied_and_nobody_lost(load);
-  expect_all_leave();
-  expect_one_order();
+  start({.messages = 300, .pace_ns = kMillisecond}, 4'096);
+  ASSERT_TRUE(group_.wait_for_progress(group_.everyone(), kMembers * 300, 60));
+  expect_nobody_lost();
+  ASSERT_NO_FATAL_FAILURE(group_.expect_to_settle({0, 1, 2}));
 }
 
-TEST_F(PartitionedGroup, ALinkCutUnderLoadIsReportedByBothEnds) {
-  ASSERT_NO_FATAL_FAILURE(start_and_wait_until_busy(kLastingLoad));
+TEST_F(PartitionedGroup, ALinkCutUnderLoadCostsOneMember) {
+  ASSERT_NO_FATAL_FAILURE(start_and_wait_until_busy());
   ASSERT_TRUE(network_->cut(0, 1));
-  expect_both_ends_to_report_a_cut_between_0_and_1();
+  expect_a_cut_between_0_and_1_to_cost_1();
 }
 
-TEST_F(PartitionedGroup, ALinkCutOneWayUnderLoadIsReportedByBothEnds) {
-  ASSERT_NO_FATAL_FAILURE(start_and_wait_until_busy(kLastingLoad));
+TEST_F(PartitionedGroup, ALinkCutOneWayUnderLoadCostsOneMember) {
+  ASSERT_NO_FATAL_FAILURE(start_and_wait_until_busy());
   // What 1 sends arrives, but 0 cannot acknowledge it: TCP soon sends nothing new to 0.
   ASSERT_TRUE(network_->cut_one_way(0, 1));
-  expect_both_ends_to_report_a_cut_between_0_and_1();
+  expect_a_cut_between_0_and_1_to_cost_1();
+}
+
+void PartitionedGroup::expect_the_others_to_go_on_without(std::uint32_t alone) {
+  ASSERT_NO_FATAL_FAILURE(start_and_wait_until_busy());
+  std::vector<std::uint32_t> others = group_.everyone();
+  std::erase(others, alone);
+  const std::vector<std::uint32_t> side{alone};
+  ASSERT_TRUE(network_->separate(side));
+  ASSERT_TRUE(group_.wait_for_view(others));
+  ASSERT_TRUE(group_.wait_until([&] { return heard(group_.log(alone).quorums_lost) == 1; }));
+  const std::uint64_t delivered = heard(group_.log(alone).delivered);
+  ASSERT_TRUE(group_.wait_for_progress(others, 300));
+  EXPECT_EQ(heard(group_.log(alone).delivered), delivered);
+  EXPECT_EQ(heard(group_.log(alone).view), 1u);
+  ASSERT_NO_FATAL_FAILURE(group_.expect_to_settle(others));
+}
+
+TEST_F(PartitionedGroup, TheMajorityGoesOnAndTheMinorityWaits) {
+  expect_the_others_to_go_on_without(2);
+}
+
+TEST_F(PartitionedGroup, TheMajorityGoesOnThoughItLacksTheFirstMember) {
+  expect_the_others_to_go_on_without(0);
 }
 
 TEST_F(PartitionedGroup, ACutHealedBeforeTheSilenceTimeoutLosesNothing) {
-  Load load = kLastingLoad;
-  load.messages = 3'000;
-  load.silence_timeout_ns = 10 * kSecond;
-  ASSERT_NO_FATAL_FAILURE(start_and_wait_until_busy(load));
+  ASSERT_NO_FATAL_FAILURE(start_and_wait_until_busy());
   ASSERT_TRUE(network_->cut(0, 1));
-  pause(3 * kSecond / 2);
-  expect_interrupted(load);
+  pause_ns(kSecond);
   ASSERT_TRUE(network_->heal());
-  ASSERT_TRUE(wait_for(&Told::applied, load.all(), everyone_, 30));
-  expect_all_applied_and_nobody_lost(load);
-  expect_all_leave();
-  expect_one_order();
+  ASSERT_TRUE(group_.wait_for_progress(group_.everyone(), 300));
+  expect_nobody_lost();
+  ASSERT_NO_FATAL_FAILURE(group_.expect_to_settle({0, 1, 2}));
 }
 
 TEST_F(PartitionedGroup, AMemberKilledUnderLoadIsReportedAsDead) {
-  ASSERT_NO_FATAL_FAILURE(start_and_wait_until_busy(kLastingLoad));
-  killed_ = 2;
-  members_[2].kill();
-  ASSERT_TRUE(wait_for(&Told::refusal, 1, {0, 1}, 20));
-  expect_lost(0, 2, {"process died"});
-  expect_lost(1, 2, {"process died"});
-  expect_interrupted(kLastingLoad);
-  expect_all_leave();
-  expect_one_order();
+  ASSERT_NO_FATAL_FAILURE(start_and_wait_until_busy());
+  group_.kill(2);
+  ASSERT_TRUE(group_.wait_for_view({0, 1}));
+  for (const std::uint32_t member : {0U, 1U}) {
+    EXPECT_EQ(group_.log(member).last_lost, mask_of({2}));
+    EXPECT_EQ(std::string(group_.log(member).lost_reason), "process died");
+  }
+  ASSERT_TRUE(group_.wait_for_progress({0, 1}, 300));
+  ASSERT_NO_FATAL_FAILURE(group_.expect_to_settle({0, 1}));
 }
 
 }  // namespace

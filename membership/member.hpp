@@ -1,12 +1,10 @@
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,8 +13,8 @@
 #include "lockstep/group.hpp"
 #include "lockstep/state_machine.hpp"
 #include "lockstep/view.hpp"
-#include "membership/duty_cycle.hpp"
 #include "membership/introduction.hpp"
+#include "membership/views.hpp"
 #include "runtime/counters.hpp"
 #include "runtime/mailbox.hpp"
 #include "runtime/reactor.hpp"
@@ -24,23 +22,25 @@
 
 namespace lockstep::membership {
 
-/// A group whose members are those of its configuration, all of them, until one is lost: what
-/// stands behind Group. It connects, installs the one view, and from then on turns with its
-/// reactor.
-class FixedView final : public Control {
+/// One member of a group: what stands behind Group. It connects to all members of its
+/// configuration, installs the first view, and from then on turns with its reactor.
+class Member final : public ViewEvents {
  public:
-  static Expected<std::unique_ptr<FixedView>> join(runtime::Reactor& reactor,
-                                                   const GroupConfig& config,
-                                                   StateMachine& state_machine);
-  ~FixedView() override;
-  FixedView(const FixedView&) = delete;
-  FixedView& operator=(const FixedView&) = delete;
+  static Expected<std::unique_ptr<Member>> join(runtime::Reactor& reactor,
+                                                const GroupConfig& config,
+                                                StateMachine& state_machine);
+  ~Member() override;
+  Member(const Member&) = delete;
+  Member& operator=(const Member&) = delete;
+
+  /// See Group::leave.
+  Expected<void> leave(std::uint64_t timeout_ns);
 
   /// See Group::claim: the payload's place, or null and why. Counts claims.
   std::byte* claim(std::size_t bytes, Refusal& refusal) noexcept {
     ++claim_number_;
     if (bytes < claim_limit_) [[likely]] {
-      std::byte* const payload = cycle_->order().claim(bytes);
+      std::byte* const payload = order_->claim(bytes);
       if (payload != nullptr) [[likely]] {
         return payload;
       }
@@ -56,40 +56,53 @@ class FixedView final : public Control {
 
   [[nodiscard]] const View& view() const noexcept { return view_; }
   [[nodiscard]] std::size_t max_payload_bytes() const noexcept;
-  [[nodiscard]] bool drained() const noexcept { return cycle_->order().drained(); }
+  [[nodiscard]] bool drained() const noexcept { return views_->drained(); }
 
   bool control_step(std::uint64_t now_ns) noexcept override;
   [[nodiscard]] bool control_pending() const noexcept override;
-  void member_lost(std::uint32_t rank, transports::DownReason reason) noexcept override;
-  void member_silent(std::uint32_t rank) noexcept override;
+  void view_installed(std::uint64_t id, const ordering::ViewLayout& layout) noexcept override;
+  void takes_messages_changed(bool takes_messages) noexcept override;
+  void quorum_changed(bool has_quorum) noexcept override;
+  void evicted() noexcept override;
+  void link_down(transports::LinkId link, transports::DownReason reason) noexcept override;
+  void link_silent(transports::LinkId link) noexcept override;
 
  private:
-  FixedView(runtime::Reactor& reactor, const GroupConfig& config, StateMachine& state_machine);
+  Member(runtime::Reactor& reactor, const GroupConfig& config, StateMachine& state_machine);
   Expected<void> connect();
+  Expected<void> open_transport(std::vector<Introduction>& introductions);
   void bind_memory();
   Expected<void> settle_idle_policy(const std::vector<Introduction>& introductions);
-  [[nodiscard]] ordering::ViewLayout layout_of(
+  [[nodiscard]] ordering::ViewLayout first_layout(
       const std::vector<Introduction>& introductions) const;
   void install();
   void make_counters();
   void publish_counters(std::uint64_t now_ns) noexcept;
+  [[nodiscard]] ordering::OrderStatistics total(
+      const ordering::OrderStatistics& current) const noexcept;
   bool drain_mailbox() noexcept;
   Refusal refuse(std::size_t bytes) noexcept;
-  void lose(std::uint32_t rank, std::string reason) noexcept;
+  void report(transports::LinkId link, std::string reason) noexcept;
 
   runtime::Reactor& reactor_;
-  GroupConfig config_;
+  const GroupConfig config_;
+  const std::uint32_t my_link_;  ///< this member's place in `config_.members`
+  const bool sender_;
   StateMachine& state_machine_;
   View view_;
+  std::vector<transports::LinkId> links_;  ///< by rank of the view
   std::unique_ptr<transports::Transport> transport_;
-  std::unique_ptr<DutyCycle> cycle_;
+  std::unique_ptr<Views> views_;
+  ordering::ViewOrder* order_ = nullptr;  ///< that of the current view
   std::unique_ptr<runtime::Mailbox> mailbox_;
   std::atomic<bool> open_{true};  ///< read by posting threads
   std::uint64_t claim_number_ = 0;
   std::size_t claim_limit_ = 0;  ///< claims must be smaller; 0 unless this member may send now
+  bool leaving_ = false;
 
+  ordering::OrderStatistics past_;  ///< of the views before
   std::vector<runtime::Counter> counters_;
-  std::vector<runtime::Counter> stalls_by_rank_;
+  std::vector<runtime::Counter> stalls_by_link_;
   std::uint64_t counters_due_ns_ = 0;
 };
 

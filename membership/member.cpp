@@ -1,0 +1,359 @@
+#include "membership/member.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <utility>
+
+#include "membership/table.hpp"
+#include "runtime/assert.hpp"
+#include "runtime/config_text.hpp"
+#include "runtime/entropy.hpp"
+#include "runtime/host.hpp"
+#include "runtime/topology.hpp"
+#include "transports/connect.hpp"
+
+namespace lockstep::membership {
+namespace {
+
+constexpr std::uint64_t kCountersIntervalNs = 10'000'000;
+constexpr std::uint32_t kMailboxBatch = 64;
+/// How often a leaving member looks at what no bell rings for.
+constexpr std::uint64_t kLeaveLookNs = 1'000'000;
+
+struct NamedCounter {
+  const char* name;
+  std::uint64_t ordering::OrderStatistics::* word;
+};
+constexpr NamedCounter kCounters[] = {
+    {"frames_sent", &ordering::OrderStatistics::frames_sent},
+    {"ring_bytes_sent", &ordering::OrderStatistics::ring_bytes_sent},
+    {"nulls_sent", &ordering::OrderStatistics::nulls_sent},
+    {"frames_delivered", &ordering::OrderStatistics::frames_delivered},
+    {"payload_bytes_delivered", &ordering::OrderStatistics::payload_bytes_delivered},
+    {"posts", &ordering::OrderStatistics::posts},
+    {"row_pushes", &ordering::OrderStatistics::row_pushes},
+    {"stalls_ring_full", &ordering::OrderStatistics::stalls_ring_full},
+    {"stalls_link_full", &ordering::OrderStatistics::stalls_link_full},
+    {"frames_rejected", &ordering::OrderStatistics::frames_rejected},
+};
+
+std::uint32_t place_of(const std::vector<std::string>& members, const std::string& name) {
+  return static_cast<std::uint32_t>(std::ranges::find(members, name) - members.begin());
+}
+
+bool may_send(const GroupConfig& config, const std::string& name) {
+  return config.senders.empty() || std::ranges::find(config.senders, name) != config.senders.end();
+}
+
+}  // namespace
+
+Member::Member(runtime::Reactor& reactor, const GroupConfig& config, StateMachine& state_machine)
+    : reactor_(reactor),
+      config_(config),
+      my_link_(place_of(config.members, config.self)),
+      sender_(may_send(config, config.self)),
+      state_machine_(state_machine) {
+  view_ = {.id = 1, .members = config.members, .my_rank = my_link_, .primary = true};
+  links_.resize(config.members.size());
+  std::iota(links_.begin(), links_.end(), transports::LinkId{0});
+}
+
+// ---- joining and leaving -----------------------------------------------------------------------
+
+Expected<std::unique_ptr<Member>> Member::join(runtime::Reactor& reactor, const GroupConfig& config,
+                                               StateMachine& state_machine) {
+  if (!reactor.status()) return std::unexpected(reactor.status().error());
+  if (auto valid = validate(config); !valid) return std::unexpected(valid.error());
+  std::unique_ptr<Member> member(new Member(reactor, config, state_machine));
+  if (auto connected = member->connect(); !connected) return std::unexpected(connected.error());
+  member->install();
+  return member;
+}
+
+Expected<void> Member::connect() {
+  auto mailbox = runtime::Mailbox::create(config_.mailbox_slots, config_.mailbox_payload_bytes);
+  if (!mailbox) return std::unexpected(mailbox.error());
+  mailbox_ = std::move(*mailbox);
+  std::vector<Introduction> introductions(config_.members.size());
+  if (auto opened = open_transport(introductions); !opened) return opened;
+  bind_memory();
+  if (auto settled = settle_idle_policy(introductions); !settled) return settled;
+  const runtime::TscClock& clock = reactor_.clock();
+  views_ = std::make_unique<Views>(
+      *transport_, first_layout(introductions), view_.id, state_machine_, *this,
+      ViewsOptions{.observation = {.heartbeat_interval_ns = config_.heartbeat_interval_ns,
+                                   .silence_timeout_ns = config_.silence_timeout_ns},
+                   // Who may stall that long while nothing changes may do so in a change.
+                   .agreement = {.patience_ns = config_.silence_timeout_ns},
+                   .wall_offset_ns = clock.wall_ns() - clock.now_ns()});
+  order_ = &views_->order();
+  return {};
+}
+
+Expected<void> Member::open_transport(std::vector<Introduction>& introductions) {
+  const auto nonce = runtime::random_word();
+  if (!nonce) return std::unexpected(nonce.error());
+  Introduction& mine = introductions[my_link_];
+  mine = {.nonce = *nonce,
+          .host = runtime::host_identity(),
+          .reactor = reactor_.identity(),
+          .cpus = reactor_.cpus(),
+          .settings = runtime::canonical_text(config_)};
+
+  const auto examine = [&](std::uint32_t rank, const std::string& text) -> Expected<void> {
+    auto theirs = Introduction::decode(text);
+    if (!theirs) return std::unexpected(theirs.error());
+    const std::string difference = runtime::first_difference(mine.settings, theirs->settings);
+    if (!difference.empty()) {
+      return fail(ErrorCode::mismatch,
+                  fmt::format("configurations of group '{}' differ: group.{} (at member '{}', rank "
+                              "{}); make them equal",
+                              config_.name, difference, config_.members[rank], rank));
+    }
+    introductions[rank] = std::move(*theirs);
+    return {};
+  };
+
+  // Everybody has a ring: a view whose senders have all died counts by somebody's turns, too.
+  auto transport = transports::connect(config_,
+                                       {.my_rank = my_link_,
+                                        .region_bytes = region_bytes(config_.ring_bytes),
+                                        .source_bytes = 2 * config_.ring_bytes,
+                                        .memory = {.huge_pages = reactor_.config().huge_pages,
+                                                   .lock = reactor_.config().lock_memory},
+                                        .introduction = mine.encode(),
+                                        .core = reactor_.config().core,
+                                        .doorbell = reactor_.doorbell().descriptor()},
+                                       examine);
+  if (!transport) return std::unexpected(transport.error());
+  transport_ = std::move(*transport);
+  for (const std::string& notice : transport_->notices()) reactor_.note(notice);
+  return {};
+}
+
+void Member::bind_memory() {
+  // What this thread reads and posts from lies best on the node of its CPU.
+  const std::int32_t core = reactor_.config().core;
+  reactor_.note(runtime::bind_memory(transport_->source(), core));
+  for (transports::LinkId link = 0; link < config_.members.size(); ++link) {
+    if (link == my_link_) continue;
+    for (std::uint32_t copy = 0; copy < transports::kRegionCopies; ++copy) {
+      reactor_.note(runtime::bind_memory(transport_->inbound(link, copy), core));
+    }
+  }
+}
+
+Expected<void> Member::settle_idle_policy(const std::vector<Introduction>& introductions) {
+  const HostLoad load = host_load(introductions, introductions[my_link_].host);
+  reactor_.resolve_idle(load.cpus >= load.reactors);
+  const bool spins = reactor_.idle_policy() == IdlePolicy::spin;
+  if (spins && load.cpus < load.reactors) {
+    return fail(
+        ErrorCode::oversubscribed,
+        fmt::format("{} reactors of group '{}' would share {} allowed CPUs, and this one is "
+                    "told to spin: each would wait whole time slices for the others; set "
+                    "reactor.idle to \"backoff\", or allow more CPUs (taskset, cgroups)",
+                    load.reactors, config_.name, load.cpus));
+  }
+  transport_->set_never_sleeps(reactor_.idle_policy() != IdlePolicy::backoff);
+  return {};
+}
+
+ordering::ViewLayout Member::first_layout(const std::vector<Introduction>& introductions) const {
+  ordering::ViewLayout layout;
+  layout.members = static_cast<std::uint32_t>(config_.members.size());
+  layout.my_rank = my_link_;
+  layout.ring_bytes = config_.ring_bytes;
+  layout.copy = view_.id % transports::kRegionCopies;
+  for (std::uint32_t rank = 0; rank < layout.members; ++rank) {
+    layout.nonces.push_back(introductions[rank].nonce);
+    if (may_send(config_, config_.members[rank])) layout.senders.push_back(rank);
+  }
+  return layout;
+}
+
+void Member::install() {
+  make_counters();
+  takes_messages_changed(true);
+  reactor_.attach(*views_);
+  state_machine_.view_installed(view_);
+}
+
+Expected<void> Member::leave(std::uint64_t timeout_ns) {
+  const std::uint64_t deadline_ns = reactor_.clock().now_ns() + timeout_ns;
+  leaving_ = true;
+  open_.store(false, std::memory_order_relaxed);
+  views_->leave();
+  while (view_.members.size() > 1 && !views_->eviction_is_known()) {
+    const std::uint64_t now_ns = reactor_.clock().now_ns();
+    if (now_ns >= deadline_ns) {
+      return fail(
+          ErrorCode::timed_out,
+          fmt::format("the others did not agree to go on without '{}' within {:.1f} s; ended "
+                      "now, it looks to them as if it died",
+                      config_.self, static_cast<double>(timeout_ns) / 1e9));
+    }
+    if (!reactor_.poll_once()) reactor_.idle(std::min(deadline_ns - now_ns, kLeaveLookNs));
+  }
+  return {};
+}
+
+Member::~Member() {
+  open_.store(false, std::memory_order_relaxed);
+  if (!views_) return;
+  order_->settle();
+  publish_counters(reactor_.clock().now_ns());
+  reactor_.detach(*views_);
+}
+
+// ---- publishing --------------------------------------------------------------------------------
+
+Refusal Member::refuse(std::size_t bytes) noexcept {
+  if (views_->is_evicted()) return {.outcome = Outcome::not_member};
+  if (!sender_) return {.outcome = Outcome::not_sender};
+  if (bytes > order_->max_payload_bytes()) return {.outcome = Outcome::too_large};
+  if (claim_limit_ == 0) return {.outcome = Outcome::wedged};
+  const std::uint32_t slowest = order_->slowest_rank();
+  stalls_by_link_[links_[slowest]].add();
+  return {.outcome = Outcome::would_block, .slowest_rank = slowest};
+}
+
+void Member::publish(std::uint64_t claim, std::uint64_t token) noexcept {
+  LOCKSTEP_ASSERT(claim == claim_number_);
+  ++claim_number_;
+  order_->publish(token);
+}
+
+std::expected<void, Refusal> Member::post(std::span<const std::byte> payload,
+                                          std::uint64_t token) noexcept {
+  if (!open_.load(std::memory_order_relaxed)) {
+    return std::unexpected(Refusal{.outcome = Outcome::not_member});
+  }
+  if (!sender_) return std::unexpected(Refusal{.outcome = Outcome::not_sender});
+  switch (mailbox_->push(payload, token)) {
+    case runtime::Push::pushed:
+      reactor_.wake_if_sleeping();
+      return {};
+    case runtime::Push::full:
+      return std::unexpected(Refusal{.outcome = Outcome::would_block});
+    case runtime::Push::too_large:
+      break;
+  }
+  return std::unexpected(Refusal{.outcome = Outcome::too_large});
+}
+
+std::size_t Member::max_payload_bytes() const noexcept { return order_->max_payload_bytes(); }
+
+// ---- control -----------------------------------------------------------------------------------
+
+bool Member::control_step(std::uint64_t now_ns) noexcept {
+  ++claim_number_;  // a slot ends with the turn it was claimed in
+  if (now_ns >= counters_due_ns_) publish_counters(now_ns);
+  return drain_mailbox();
+}
+
+bool Member::control_pending() const noexcept {
+  runtime::Mailbox::View waiting;
+  return claim_limit_ > 0 && mailbox_->front(waiting);
+}
+
+bool Member::drain_mailbox() noexcept {
+  runtime::Mailbox::View waiting;
+  std::uint32_t published = 0;
+  while (published < kMailboxBatch && claim_limit_ > 0 && mailbox_->front(waiting)) {
+    Refusal refusal;
+    std::byte* const room = claim(waiting.payload.size(), refusal);
+    if (room == nullptr) return published > 0;  // stays there: the mailbox's bound is the limit
+    if (!waiting.payload.empty()) {
+      std::memcpy(room, waiting.payload.data(), waiting.payload.size());
+    }
+    publish(claim_number_, waiting.token);
+    mailbox_->pop_front();
+    ++published;
+  }
+  return published > 0;
+}
+
+// ---- events ------------------------------------------------------------------------------------
+
+void Member::takes_messages_changed(bool takes_messages) noexcept {
+  claim_limit_ = takes_messages && sender_ ? order_->max_payload_bytes() + 1 : 0;
+}
+
+void Member::view_installed(std::uint64_t id, const ordering::ViewLayout& layout) noexcept {
+  past_ = total(order_->statistics());
+  order_ = &views_->order();
+  view_.id = id;
+  view_.my_rank = layout.my_rank;
+  view_.members.clear();
+  for (const transports::LinkId link : layout.links) {
+    view_.members.push_back(config_.members[link]);
+  }
+  links_ = layout.links;
+  state_machine_.view_installed(view_);
+}
+
+void Member::quorum_changed(bool has_quorum) noexcept {
+  view_.primary = has_quorum;
+  if (has_quorum) {
+    state_machine_.quorum_regained(view_);
+  } else {
+    state_machine_.quorum_lost(view_);
+  }
+}
+
+void Member::evicted() noexcept {
+  view_.primary = false;
+  open_.store(false, std::memory_order_relaxed);
+  if (!leaving_) state_machine_.evicted(view_);
+}
+
+void Member::link_down(transports::LinkId link, transports::DownReason reason) noexcept {
+  report(link, std::string(transports::to_string(reason)));
+}
+
+void Member::link_silent(transports::LinkId link) noexcept {
+  report(link,
+         fmt::format("silent for {:.1f} s", static_cast<double>(config_.silence_timeout_ns) / 1e9));
+}
+
+/// Of a member of the view: whoever was evicted before may go as it likes.
+void Member::report(transports::LinkId link, std::string reason) noexcept {
+  const auto rank = std::ranges::find(links_, link);
+  if (rank == links_.end() || views_->is_evicted()) return;
+  state_machine_.member_unreachable({.rank = static_cast<std::uint32_t>(rank - links_.begin()),
+                                     .name = config_.members[link],
+                                     .reason = std::move(reason)});
+}
+
+// ---- counters ----------------------------------------------------------------------------------
+
+void Member::make_counters() {
+  runtime::Counters& file = reactor_.counters();
+  const std::string prefix = fmt::format("group.{}.", config_.name);
+  for (const NamedCounter& counter : kCounters)
+    counters_.push_back(file.make(prefix + counter.name));
+  for (std::uint32_t rank = 0; rank < config_.members.size(); ++rank) {
+    stalls_by_link_.push_back(file.make(fmt::format("{}stalls_by_rank.{}", prefix, rank)));
+  }
+}
+
+/// What `current` and the views before it come to.
+ordering::OrderStatistics Member::total(const ordering::OrderStatistics& current) const noexcept {
+  ordering::OrderStatistics sum = current;
+  for (const NamedCounter& counter : kCounters) sum.*counter.word += past_.*counter.word;
+  return sum;
+}
+
+void Member::publish_counters(std::uint64_t now_ns) noexcept {
+  const ordering::OrderStatistics statistics = total(order_->statistics());
+  for (std::size_t i = 0; i < counters_.size(); ++i) {
+    counters_[i].set(statistics.*kCounters[i].word);
+  }
+  counters_due_ns_ = now_ns + kCountersIntervalNs;
+}
+
+}  // namespace lockstep::membership
