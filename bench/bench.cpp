@@ -8,6 +8,7 @@
 
 #include "bench/blocks.hpp"
 #include "bench/bodies.hpp"
+#include "bench/failover.hpp"
 #include "bench/machine.hpp"
 #include "bench/scenes.hpp"
 #include "bench/session.hpp"
@@ -47,18 +48,27 @@ double per_second(std::uint64_t count, std::uint64_t duration_ns) {
   return duration_ns == 0 ? 0 : static_cast<double>(count) * 1e9 / static_cast<double>(duration_ns);
 }
 
-Result describe(const Session& session) {
-  const Options& options = session.plan.options;
-  Result result;
+/// What was asked for.
+void describe(const Plan& plan, Result& result) {
+  const Options& options = plan.options;
   result.scenario = to_string(options.scenario);
+  // "auto" picks shared memory for members on one host, and all of these are.
+  result.transport = options.transport == "auto" ? "shm" : options.transport;
+  result.ordering = "round_robin";
   result.members = options.members;
-  result.senders = session.plan.senders;
+  result.senders = plan.senders;
   result.payload_bytes = options.payload_bytes;
   result.rate = options.rate;
   result.seconds = options.seconds;
   result.as = options.as == launch::As::processes ? "processes" : "threads";
-  result.cores = session.plan.cores;
+  result.cores = plan.cores;
   result.ring_bytes = options.ring_bytes;
+}
+
+Result describe(const Session& session) {
+  const Options& options = session.plan.options;
+  Result result;
+  describe(session.plan, result);
   result.blocks = session.totals[0].blocks;
   if (options.scenario == Scenario::floor) {
     const bool network = options.transport == "tcp" || options.transport == "verbs";
@@ -67,9 +77,6 @@ Result describe(const Session& session) {
     result.idle = session.floor_gives_way() ? "yield" : "spin";
     return result;
   }
-  // "auto" picks shared memory for members on one host, and all of these are.
-  result.transport = options.transport == "auto" ? "shm" : options.transport;
-  result.ordering = "round_robin";
   result.idle = to_string(static_cast<IdlePolicy>(session.records[0].idle));
   return result;
 }
@@ -193,6 +200,13 @@ Expected<Report> run(const Options& options) {
   Report report{.machine = describe_machine(), .results = {}};
   auto plan = make_plan(options, find_cpus());
   if (!plan) return std::unexpected(plan.error());
+  if (options.scenario == Scenario::failover) {
+    auto result = run_failover(*plan);
+    if (!result) return std::unexpected(result.error());
+    describe(*plan, *result);
+    report.results.push_back(std::move(*result));
+    return report;
+  }
   auto session = make_session(*plan);
   if (!session) return std::unexpected(session.error());
   if (auto done = run_scenario(*session); !done) return std::unexpected(done.error());

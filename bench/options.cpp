@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::int32_t kMostCpu = 4'095;
 constexpr double kMostSeconds = 3'600;
+constexpr std::uint32_t kMostRuns = 100'000;
+constexpr std::uint64_t kMostResidentMib = 1 << 16;
 
 template <class Number>
 std::optional<Number> parse_number(std::string_view text) {
@@ -47,6 +49,22 @@ Expected<void> check_ranges(const Options& options) {
   }
   if (!std::isfinite(options.rate) || options.rate < 0) {
     return refuse(fmt::format("--rate {}: must be messages per second, or 0", options.rate));
+  }
+  if (options.runs < 1 || options.runs > kMostRuns) {
+    return refuse(fmt::format("--runs {}: must be 1 to {}", options.runs, kMostRuns));
+  }
+  if (options.resident_mib > kMostResidentMib) {
+    return refuse(
+        fmt::format("--resident-mib {}: must be 0 to {}", options.resident_mib, kMostResidentMib));
+  }
+  if (options.scenario == Scenario::failover && options.as == launch::As::threads) {
+    return refuse("--as threads: failover kills members, and a thread cannot be killed");
+  }
+  const bool orphan = options.scenario == Scenario::failover && options.members == 2;
+  if (orphan) {
+    return refuse(
+        "--members 2: a group of two does not survive the loss of its first member; give 3 or "
+        "more");
   }
   if (options.payload_bytes > (std::uint64_t{1} << 29)) {
     return refuse(
@@ -91,6 +109,8 @@ std::string_view to_string(Scenario scenario) noexcept {
       return "floor";
     case Scenario::idle:
       return "idle";
+    case Scenario::failover:
+      return "failover";
   }
   return "unknown";
 }

@@ -13,7 +13,7 @@
 namespace lockstep::bench {
 
 /// What is measured. See docs/bench.md.
-enum class Scenario : std::uint8_t { latency, throughput, floor, idle };
+enum class Scenario : std::uint8_t { latency, throughput, floor, idle, failover };
 std::string_view to_string(Scenario scenario) noexcept;
 
 /// One run as asked for on the command line.
@@ -35,6 +35,8 @@ struct Options {
   std::string tcp_io = "automatic";
   launch::As as = launch::As::processes;
   std::uint64_t ring_bytes = 1 << 20;
+  std::uint32_t runs = 30;          ///< failover: kills
+  std::uint64_t resident_mib = 16;  ///< failover: memory that each member has touched
 };
 
 /// Options with every question answered.

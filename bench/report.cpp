@@ -67,6 +67,10 @@ Json write(const Result& result) {
           {"floor_messages_per_s", optional(result.floor_messages_per_s)},
           {"floor_bytes_per_s", optional(result.floor_bytes_per_s)},
           {"ratio_throughput", optional(result.ratio_throughput)},
+          {"blackout_ns", optional(result.blackout_ns)},
+          {"change_ns", optional(result.change_ns)},
+          {"false_evictions", optional(result.false_evictions)},
+          {"runs", optional(result.runs)},
           {"result_hash", optional(result.result_hash)},
           {"ranks", ranks},
           {"rate", result.rate},
@@ -156,6 +160,10 @@ Result read_result(const Json& json) {
   read(json, "floor_messages_per_s", result.floor_messages_per_s);
   read(json, "floor_bytes_per_s", result.floor_bytes_per_s);
   read(json, "ratio_throughput", result.ratio_throughput);
+  read(json, "blackout_ns", result.blackout_ns);
+  read(json, "change_ns", result.change_ns);
+  read(json, "false_evictions", result.false_evictions);
+  read(json, "runs", result.runs);
   read(json, "result_hash", result.result_hash);
   for (const Json& rank : json.at("ranks")) result.ranks.push_back(read_rank(rank));
   read(json, "rate", result.rate);

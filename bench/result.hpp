@@ -63,6 +63,10 @@ struct Result {
   std::optional<double> floor_messages_per_s;
   std::optional<double> floor_bytes_per_s;
   std::optional<double> ratio_throughput;
+  std::optional<LatencySummary> blackout_ns;  ///< kill → first delivery at the last survivor
+  std::optional<LatencySummary> change_ns;    ///< first unreachable → last installation
+  std::optional<std::uint64_t> false_evictions;
+  std::optional<std::uint64_t> runs;
   std::optional<std::string> result_hash;
   std::vector<RankResult> ranks;
   double rate = 0;

@@ -17,7 +17,7 @@ void quantiles(Out out, std::string_view what, const LatencySummary& summary) {
 }
 
 void latencies(Out out, const Result& result) {
-  if (!result.latency_ns && !result.floor_ns) return;
+  if (!result.latency_ns && !result.floor_ns && !result.blackout_ns) return;
   fmt::format_to(out, "  {:<25} {:>9} {:>9} {:>9} {:>9} {:>10} {:>11} {:>11}\n", "ns", "min", "p50",
                  "p90", "p99", "p99.9", "max", "count");
   if (result.latency_ns) quantiles(out, "to own delivery", *result.latency_ns);
@@ -26,7 +26,10 @@ void latencies(Out out, const Result& result) {
     if (!rank.latency_ns) continue;
     quantiles(out, fmt::format("  sent by rank {}", rank.rank), *rank.latency_ns);
   }
-  if (result.floor_ns) quantiles(out, "floor: raw round trip", *result.floor_ns);
+  if (result.blackout_ns) quantiles(out, "kill to last resumption", *result.blackout_ns);
+  if (result.change_ns) quantiles(out, "the change itself", *result.change_ns);
+  const char* const floor = result.runs ? "floor: kill to first sign" : "floor: raw round trip";
+  if (result.floor_ns) quantiles(out, floor, *result.floor_ns);
 }
 
 void extremes(Out out, const Result& result) {
@@ -59,6 +62,12 @@ void ratios(Out out, const Result& result) {
                    "  {:<26}{:>12.2f}   rate over the floor's rate, median of {} block pairs\n",
                    "ratio", *result.ratio_throughput, result.blocks);
   }
+}
+
+void kills(Out out, const Result& result) {
+  if (!result.runs) return;
+  fmt::format_to(out, "  {:<26}{:>12}   in {} runs\n", "false evictions",
+                 result.false_evictions.value_or(0), *result.runs);
 }
 
 void shares(Out out, const Result& result) {
@@ -96,6 +105,7 @@ std::string to_table(const Report& report) {
     rate(out, "rate", result.messages_per_s, result.bytes_per_s);
     rate(out, "floor: raw stream", result.floor_messages_per_s, result.floor_bytes_per_s);
     ratios(out, result);
+    kills(out, result);
     shares(out, result);
     if (result.result_hash) {
       fmt::format_to(out, "  {:<26}{:>16}   equal on all members\n", "result hash",

@@ -128,6 +128,23 @@ void add_bench(CLI::App& app) {
       add_scenario(*bench, bench::Scenario::idle,
                    "Share of a core that each member of an idle group uses", arguments);
   add_group(idle, arguments);
+
+  arguments = fresh();
+  arguments->options.members = 3;
+  CLI::App& failover =
+      add_scenario(*bench, bench::Scenario::failover,
+                   "From kill -9 of a member to the first delivery without it", arguments);
+  add_payload(failover, arguments);
+  add_group(failover, arguments);
+  failover
+      .add_option("--runs", arguments->options.runs,
+                  "how many members to kill, each of a new "
+                  "group")
+      ->capture_default_str();
+  failover
+      .add_option("--resident-mib", arguments->options.resident_mib,
+                  "memory that each member has touched")
+      ->capture_default_str();
 }
 
 }  // namespace lockstep::tools

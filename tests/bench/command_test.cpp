@@ -74,6 +74,9 @@ TEST_F(Command, MisuseIsRefusedAndNamesTheOption) {
       {{"bench", "latency", "--ring-bytes", "1000"}, "ring_bytes"},
       {{"bench", "latency", "--as", "actors"}, "--as"},
       {{"bench", "throughput", "--rate", "5"}, "--rate"},
+      {{"bench", "failover", "--members", "2"}, "--members"},
+      {{"bench", "failover", "--runs", "0"}, "--runs"},
+      {{"bench", "failover", "--as", "threads"}, "--as"},
       {{"bench", "throughput", "--seconds", "-1"}, "--seconds"},
   };
   for (const auto& [arguments, named] : cases) {
@@ -148,6 +151,18 @@ TEST_F(Command, IdleMembersReportTheirShareOfACore) {
     ASSERT_TRUE(rank.cpu_share.has_value());
     EXPECT_LT(*rank.cpu_share, 0.5);
   }
+}
+
+TEST_F(Command, FailoverTakesTheTimeOfEachKill) {
+  const Result result = measure({"failover", "--members", "3", "--runs", "3"});
+  ASSERT_TRUE(result.blackout_ns.has_value());
+  ASSERT_TRUE(result.change_ns.has_value());
+  ASSERT_TRUE(result.floor_ns.has_value());
+  EXPECT_EQ(result.blackout_ns->count, 3U);
+  EXPECT_GT(result.blackout_ns->min, 0U);
+  EXPECT_GT(result.change_ns->min, 0U);
+  EXPECT_EQ(result.false_evictions, 0U);
+  EXPECT_EQ(result.runs, 3U);
 }
 
 /// The processes a program has started, youngest last.

@@ -40,6 +40,10 @@ Report full_report() {
   result.floor_messages_per_s = 3e6;
   result.floor_bytes_per_s = 1.92e8;
   result.ratio_throughput = 0.5;
+  result.blackout_ns = LatencySummary{1, 2, 3, 4, 5, 6, 7};
+  result.change_ns = LatencySummary{2, 3, 4, 5, 6, 7, 8};
+  result.false_evictions = 0;
+  result.runs = 7;
   result.result_hash = "00000000deadbeef";
   result.ranks = {{0, summary(300), 2.0, 0.25}, {1, summary(400), 2.5, std::nullopt}};
   result.rate = 1000;
@@ -64,10 +68,26 @@ TEST(Json, ReadsBackWhatItWrote) {
 TEST(Json, HasTheDocumentedFields) {
   const auto json = nlohmann::json::parse(to_json(full_report()));
   const auto& result = json.at("results").at(0);
-  for (const char* key :
-       {"scenario", "transport", "ordering", "members", "senders", "payload_bytes", "idle",
-        "latency_ns", "floor_ns", "ratio_p50", "messages_per_s", "bytes_per_s",
-        "floor_messages_per_s", "floor_bytes_per_s", "ratio_throughput", "result_hash"}) {
+  for (const char* key : {"scenario",
+                          "transport",
+                          "ordering",
+                          "members",
+                          "senders",
+                          "payload_bytes",
+                          "idle",
+                          "latency_ns",
+                          "floor_ns",
+                          "ratio_p50",
+                          "messages_per_s",
+                          "bytes_per_s",
+                          "floor_messages_per_s",
+                          "floor_bytes_per_s",
+                          "ratio_throughput",
+                          "blackout_ns",
+                          "change_ns",
+                          "false_evictions",
+                          "runs",
+                          "result_hash"}) {
     EXPECT_TRUE(result.contains(key)) << key;
   }
   for (const char* key : {"min", "p50", "p90", "p99", "p999", "max", "count"}) {
