@@ -38,7 +38,8 @@ bool Agreement::step(std::uint64_t now_ns, std::uint64_t unreachable) noexcept {
   if (highest_ > table_.mine().promised) promise(highest_);  // 3
   accept_proposals();                                        // 5
   keep(unreachable);                                         // 2
-  if (may_open()) open();                                    // 2
+  give_time(now_ns);                                         // 2
+  if (may_open(now_ns)) open();                              // 2
   if (may_propose()) propose();                              // 4
   wait(now_ns);
   return learn();
@@ -151,18 +152,34 @@ std::uint64_t Agreement::who_leaves() const noexcept {
 
 // ---- 2 and 4: leading --------------------------------------------------------------------------
 
+// The highest attempt has its patience from the moment it is seen.
+void Agreement::give_time(std::uint64_t now_ns) noexcept {
+  if (given_ == highest_) return;
+  given_ = highest_;
+  given_until_ns_ = now_ns + patience_ns(highest_);
+}
+
 // The arbiter opens, unless a member of K has an attempt under way that is within its deadline: who
 // misses his is marked, and in K no longer.
-bool Agreement::may_open() const noexcept {
+//
+// Two who know different reports leave each other out of their K. If each outbid the other at once,
+// no attempt would last longer than a round trip, and no deadline would ever pass. So a member
+// opens at once only the first time; who was outbid gives the attempt that did it time before it
+// opens again. That delays no change by more than members can open first, and one patience that
+// doubles: all others, who wait for the arbiter, wait three times as long for it.
+bool Agreement::may_open(std::uint64_t now_ns) const noexcept {
   const bool quorum = mutant(Mutant::no_quorum) || is_quorum(kept_, table_.members());
   if (!quorum || lowest(kept_) != table_.my_rank() || !change_is_due()) return false;
-  return highest_ == 0 || (kept_ & bit(opener_of(highest_))) == 0;
+  if (highest_ == 0) return true;
+  if ((kept_ & bit(opener_of(highest_))) != 0) return false;
+  return opened_ == 0 || now_ns >= given_until_ns_ || mutant(Mutant::outbid_at_once);
 }
 
 void Agreement::open() noexcept {
   const std::uint32_t round = highest_ == 0 ? 0 : Attempt::of(highest_).round + 1;
   LOCKSTEP_ASSERT(round <= Attempt::kMostRounds);
-  promise(Attempt{.view = table_.view(), .round = round, .rank = table_.my_rank()}.number());
+  opened_ = Attempt{.view = table_.view(), .round = round, .rank = table_.my_rank()}.number();
+  promise(opened_);
 }
 
 // Whoever opened the highest attempt, when all he goes on with take part in it; once.
@@ -275,10 +292,10 @@ void Agreement::wait(std::uint64_t now_ns) noexcept {
     phase_number_ = highest_;
     phase_arbiter_ = arbiter;
     // Who waits for somebody who waits for others himself gives him their time, too.
-    const bool twice = phase == Phase::attempt || phase == Phase::proposal;
-    const std::uint32_t doublings = std::min(Attempt::of(highest_).round, kMostDoublings);
-    const std::uint64_t patience_ns = (options_.patience_ns << doublings) * (twice ? 3 : 1);
-    deadline_ns_ = phase == Phase::nothing ? kNever : now_ns + patience_ns;
+    const bool longer = phase == Phase::attempt || phase == Phase::proposal;
+    deadline_ns_ = now_ns + patience_ns(highest_) * (longer ? 3 : 1);
+    if (phase == Phase::attempt && arbiter == table_.my_rank()) deadline_ns_ = given_until_ns_;
+    if (phase == Phase::nothing) deadline_ns_ = kNever;
     return;
   }
   if (!late) return;
@@ -288,6 +305,10 @@ void Agreement::wait(std::uint64_t now_ns) noexcept {
   missed_ |= awaited;
   phase_ = Phase::nothing;  // whatever comes now has a deadline of its own
   deadline_ns_ = now_ns;
+}
+
+std::uint64_t Agreement::patience_ns(std::uint64_t number) const noexcept {
+  return options_.patience_ns << std::min(Attempt::of(number).round, kMostDoublings);
 }
 
 std::uint64_t Agreement::movement(std::uint32_t rank) const noexcept {

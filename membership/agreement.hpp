@@ -56,6 +56,7 @@ class Agreement {
   void promise(std::uint64_t number) noexcept;
   void accept_proposals() noexcept;
   void keep(std::uint64_t unreachable) noexcept;
+  void give_time(std::uint64_t now_ns) noexcept;
   void open() noexcept;
   void propose() noexcept;
   bool adopt(Proposal& value) const noexcept;
@@ -65,19 +66,23 @@ class Agreement {
 
   [[nodiscard]] bool change_is_due() const noexcept;
   [[nodiscard]] std::uint64_t who_leaves() const noexcept;
-  [[nodiscard]] bool may_open() const noexcept;
+  [[nodiscard]] bool may_open(std::uint64_t now_ns) const noexcept;
   [[nodiscard]] bool may_propose() const noexcept;
   [[nodiscard]] std::uint64_t who_promised(std::uint64_t number) const noexcept;
   [[nodiscard]] std::uint64_t who_accepted(std::uint64_t number) const noexcept;
   [[nodiscard]] Phase phase(std::uint64_t& awaited) const noexcept;
   [[nodiscard]] std::uint64_t movement(std::uint32_t rank) const noexcept;
+  [[nodiscard]] std::uint64_t patience_ns(std::uint64_t number) const noexcept;
 
   Table& table_;
   ordering::ViewOrder& order_;
   const Options options_;
   bool decided_ = false;
   std::uint64_t kept_ = 0;
-  std::uint64_t highest_ = 0;  ///< attempt, in any row
+  std::uint64_t highest_ = 0;         ///< attempt, in any row
+  std::uint64_t opened_ = 0;          ///< the last attempt of this member's own
+  std::uint64_t given_ = 0;           ///< the attempt that has time…
+  std::uint64_t given_until_ns_ = 0;  ///< …until then, before who was outbid outbids it
   std::uint64_t deadline_ns_ = ~std::uint64_t{0};
   Phase phase_ = Phase::nothing;     ///< what the deadline runs for…
   std::uint64_t phase_number_ = 0;   ///< …in which attempt…

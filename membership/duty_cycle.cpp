@@ -1,6 +1,7 @@
 #include "membership/duty_cycle.hpp"
 
 #include <array>
+#include <bit>
 
 namespace lockstep::membership::inline LOCKSTEP_VARIANT {
 
@@ -44,13 +45,12 @@ bool DutyCycle::observe(std::uint64_t now_ns) noexcept {
     return false;
   }
   observation_.step(now_ns);
-  bool any = false;
-  std::uint32_t rank = 0;
-  while (observation_.take_silent(rank)) {
-    control_.member_silent(rank);
-    any = true;
+  const std::uint64_t untold = observation_.silent() & ~told_silent_;
+  told_silent_ |= untold;
+  for (std::uint64_t rest = untold; rest != 0; rest &= rest - 1) {
+    control_.member_silent(static_cast<std::uint32_t>(std::countr_zero(rest)));
   }
-  return any;
+  return untold != 0;
 }
 
 bool DutyCycle::prepare_to_sleep() noexcept {

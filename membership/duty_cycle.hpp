@@ -63,6 +63,7 @@ class DutyCycle final : public runtime::Duty {
   Control& control_;
   ordering::ViewOrder order_;
   Observation observation_;
+  std::uint64_t told_silent_ = 0;  ///< a bit per rank
   std::uint64_t wall_offset_ns_;
 };
 

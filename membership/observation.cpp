@@ -1,43 +1,66 @@
 #include "membership/observation.hpp"
 
+#include <algorithm>
+
 namespace lockstep::membership::inline LOCKSTEP_VARIANT {
+namespace {
+
+/// A raise shrinks by its thirty-second part of the time that passes.
+constexpr std::uint64_t kForgettingTimes = 32;
+/// An own delay below this part of the timeout accuses nobody, and need not be given to anybody:
+/// on a busy machine every turn is a little late, and all of that together would be much.
+constexpr std::uint64_t kStallsPerTimeout = 8;
+
+}  // namespace
 
 Observation::Observation(ordering::ViewOrder& order, std::uint32_t members, std::uint32_t my_rank,
                          const Options& options)
     : order_(order), options_(options), my_rank_(my_rank), heard_(members) {}
 
 void Observation::beat_and_look(std::uint64_t now_ns) noexcept {
-  const std::uint64_t interval = options_.heartbeat_interval_ns;
+  const std::uint64_t interval_ns = options_.heartbeat_interval_ns;
   // Everything before the first look, and what we missed while not running, does not count.
-  const std::uint64_t since = last_ns_ == 0 ? now_ns : last_ns_;
-  const std::uint64_t stalled = now_ns - since > 2 * interval ? now_ns - since - interval : 0;
+  const std::uint64_t passed_ns = last_ns_ == 0 ? 0 : now_ns - last_ns_;
+  const std::uint64_t long_ns =
+      std::max(2 * interval_ns, options_.silence_timeout_ns / kStallsPerTimeout);
+  const std::uint64_t stalled_ns = passed_ns > long_ns ? passed_ns - interval_ns : 0;
   last_ns_ = now_ns;
-  next_ns_ = now_ns + interval;
+  next_ns_ = now_ns + interval_ns;
   order_.beat();
   silent_ = 0;
   for (std::uint32_t rank = 0; rank < heard_.size(); ++rank) {
-    Heard& heard = heard_[rank];
-    const std::uint64_t beat = order_.beat_of(rank);
-    if (beat != heard.beat || heard.at_ns == 0) {
-      heard.beat = beat;
-      heard.at_ns = now_ns;
-    } else {
-      heard.at_ns += stalled;
-    }
-    const bool silent = now_ns > heard.at_ns + options_.silence_timeout_ns;
-    if (silent && rank != my_rank_) silent_ |= std::uint64_t{1} << rank;
+    if (rank == my_rank_) continue;
+    look(heard_[rank], order_.beat_of(rank),
+         {.now_ns = now_ns, .watched_ns = passed_ns - stalled_ns, .stalled_ns = stalled_ns});
+    if (heard_[rank].silent) silent_ |= std::uint64_t{1} << rank;
   }
 }
 
-bool Observation::take_silent(std::uint32_t& rank) noexcept {
-  for (std::uint32_t i = 0; i < heard_.size(); ++i) {
-    Heard& heard = heard_[i];
-    if ((silent_ >> i & 1U) == 0 || heard.reported) continue;
-    heard.reported = true;
-    rank = i;
-    return true;
+void Observation::look(Heard& heard, std::uint64_t beat, const Look& look) const noexcept {
+  if (heard.at_ns == 0) {
+    heard.beat = beat;
+    heard.at_ns = look.now_ns;
+    return;
   }
-  return false;
+  heard.at_ns += look.stalled_ns;
+  heard.raise_ns -= std::min(heard.raise_ns, look.watched_ns / kForgettingTimes);
+  const std::uint64_t gap_ns = look.now_ns - heard.at_ns;
+  if (beat != heard.beat) {
+    heard.raise_ns = std::max(heard.raise_ns, raise_after(gap_ns));
+    heard.beat = beat;
+    heard.at_ns = look.now_ns;
+    heard.late = heard.silent = false;
+    return;
+  }
+  const bool was_late = heard.late;
+  heard.late = gap_ns > options_.silence_timeout_ns + heard.raise_ns;
+  heard.silent = heard.late && was_late;
+}
+
+std::uint64_t Observation::raise_after(std::uint64_t gap_ns) const noexcept {
+  const std::uint64_t timeout_ns = options_.silence_timeout_ns;
+  const std::uint64_t most_ns = (options_.most_timeouts - 1) * timeout_ns;
+  return 2 * gap_ns > timeout_ns ? std::min(2 * gap_ns - timeout_ns, most_ns) : 0;
 }
 
 }  // namespace lockstep::membership::inline LOCKSTEP_VARIANT

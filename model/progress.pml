@@ -29,6 +29,10 @@ bool settled;
 byte observed[MEMBERS];  /* Observation and links down: a bit per rank */
 byte missed[MEMBERS];    /* Agreement::missed_ */
 byte awaited[MEMBERS];   /* whom the deadline runs for */
+bool opened[MEMBERS];    /* has opened an attempt */
+byte given[MEMBERS];     /* the attempt whose time is up */
+bool patient[MEMBERS];   /* was outbid, and waits for that */
+bool longer[MEMBERS];    /* its deadline is three times that of others: for an attempt, a proposal */
 bool moved[MEMBERS];     /* something to look at since the last turn */
 byte misses, falses, earlies;
 
@@ -75,15 +79,23 @@ inline keep(me) {
   fi
 }
 
-/* 2. may_open */
+/* 2. may_open: at once the first time; who was outbid gives the other attempt its time. */
 inline lead(me) {
   find_highest(me);
   find_leaves(me);
+  patient[me] = false;
   if
   :: QUORUM_OF(kept, ALL) && LOWEST(kept) == BIT(me) &&
      ((highest == 0 && (kept != ALL || leaves)) ||
       (highest && !(kept & BIT(OPENER_OF(highest))))) ->
-     open(me)
+     if
+     :: opened[me] && given[me] != highest && variant != OUTBID_AT_ONCE -> patient[me] = true
+     :: else ->
+        opened[me] = true;
+        open(me);
+        /* progress: beyond everybody's first attempt each costs a deadline */
+        assert(ROUND_OF(promised[AT(me, me)]) < MEMBERS + misses)
+     fi
   :: else
   fi;
   propose(me, kept)
@@ -96,14 +108,16 @@ inline wait(me) {
   find_promisers(me);
   find_acceptors(me, highest);
   opener = (highest -> BIT(OPENER_OF(highest)) : 0);
+  longer[me] = true;
   if
   :: !QUORUM_OF(kept, ALL) || (kept == ALL && !highest && !leaves) -> awaited[me] = 0
   :: else ->
      if
      :: !(opener & kept) -> awaited[me] = LOWEST(kept) & ~BIT(me)
-     :: (opener & kept) && (acceptors & opener) -> awaited[me] = kept & ~acceptors & ~BIT(me)
+     :: (opener & kept) && (acceptors & opener) -> 
+        awaited[me] = kept & ~acceptors & ~BIT(me); longer[me] = false
      :: (opener & kept) && !(acceptors & opener) && opener == BIT(me) ->
-        awaited[me] = kept & ~ranks
+        awaited[me] = kept & ~ranks; longer[me] = false
      :: else -> awaited[me] = opener
      fi
   fi
@@ -123,7 +137,10 @@ inline turn(me) {
      end_view(me);
      observed[me] = 0;
      missed[me] = 0;
-     awaited[me] = 0
+     awaited[me] = 0;
+     patient[me] = false;
+     longer[me] = false;
+     given[me] = 0
   :: else
   fi
 }
@@ -145,22 +162,17 @@ inline empty_link(reader, owner) {
   part = 0
 }
 
+/* A deadline passes; of who is patient, that of the attempt which outbid his. */
 inline miss(me) {
   misses++;
   assert(misses <= MOST_MISSES); /* progress: no round without end */
-  missed[me] = missed[me] | awaited[me];
+  find_highest(me);
+  if
+  :: patient[me] -> given[me] = highest
+  :: else -> missed[me] = missed[me] | awaited[me]
+  fi;
   moved[me] = true
 }
-
-/* Whoever leaves the opener out of his K opens at once. So two who see different reports outbid each
- * other, without any deadline, until both know the same: as long as a post is under way to one of
- * them, or one has not noticed yet that a link is broken. That neither lasts for ever is an
- * assumption: from this round on, whoever takes a turn has seen and noticed what there is. */
-#define PATIENT_ROUND 2
-#define UNDER_WAY(me) (len(link[AT(me, 0)]) + len(link[AT(me, 1)]) + len(link[AT(me, 2)]))
-#define NOTICED(me, rank) ((rank) == (me) || !LOST(me, rank) || (observed[me] & BIT(rank)))
-#define KNOWS(me) (!UNDER_WAY(me) && NOTICED(me, 0) && NOTICED(me, 1) && NOTICED(me, 2))
-#define MAY_TURN(me) (promised[AT(me, me)] < NUMBER(PATIENT_ROUND, 0) || KNOWS(me))
 
 #define ACT_ON(from) \
   :: d_step { RUNS(me) && me != from && !cut[AT(me, from)] && len(link[AT(me, from)]) > 0 -> \
@@ -176,6 +188,8 @@ inline miss(me) {
        observed[me] = observed[me] & ~BIT(from); moved[me] = true }
 
 /* A deadline is judged by the same look at the table that says whom it ran for. */
+#define WAITS(me) (awaited[me] || patient[me])
+#define NOT_LATER(me) (!longer[me] || patient[me] || !(patient[0] || patient[1] || patient[2]))
 #define CURRENT(me) (!moved[me] || variant == MARK_WHO_MOVED)
 
 proctype Member(byte me) {
@@ -185,11 +199,11 @@ end:
   ACT_ON(0)
   ACT_ON(1)
   ACT_ON(2)
-  :: d_step { RUNS(me) && moved[me] && MAY_TURN(me) -> turn(me) }
+  :: d_step { RUNS(me) && moved[me] -> turn(me) }
   :: d_step { RUNS(me) && (may_leave & BIT(me)) && !leaving[AT(me, me)] ->
        leaving[AT(me, me)] = 1; touched = SIGHT; push(me); moved[me] = true }
-  :: d_step { RUNS(me) && awaited[me] && CURRENT(me) && earlies < most_early -> earlies++; miss(me) }
-  :: atomic { timeout && RUNS(me) && awaited[me] -> d_step { miss(me) } }
+  :: d_step { RUNS(me) && WAITS(me) && CURRENT(me) && earlies < most_early -> earlies++; miss(me) }
+  :: atomic { timeout && RUNS(me) && WAITS(me) && NOT_LATER(me) -> d_step { miss(me) } }
   od
 }
 
@@ -199,6 +213,9 @@ inline crash(who) {
   observed[who] = 0;
   missed[who] = 0;
   awaited[who] = 0;
+  patient[who] = false;
+  longer[who] = false;
+  given[who] = 0;
   moved[who] = 0;
   peer = 0;
   do
@@ -273,7 +290,7 @@ end:
   :: d_step { !fault && (faults & 2) -> break_link(0, 1); break_link(1, 0) }
   :: d_step { !fault && (faults & 2) -> break_link(0, 2); break_link(2, 0) }
   :: d_step { !fault && (faults & 2) -> break_link(1, 2); break_link(2, 1) }
-  :: atomic { timeout && !settled && !(awaited[0] | awaited[1] | awaited[2]) ->
+  :: atomic { timeout && !settled && !WAITS(0) && !WAITS(1) && !WAITS(2) ->
        d_step { judge() } }
   od
 }

@@ -21,4 +21,5 @@
 #define KEEP_EVERYBODY 19
 #define KEEP_BY_OWN_REPORTS 20
 #define STICKY_UNREACHABLE 21
+#define OUTBID_AT_ONCE 23
 #define MARK_WHO_MOVED 22 /* marked, though the awaited word arrived in the meantime */

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "ordering/region_layout.hpp"
+#include "membership/table.hpp"
 #include "ordering/variant.hpp"
 #include "ordering/view_order.hpp"
 #include "tools/sim/scenario.hpp"
@@ -12,11 +12,11 @@
 
 namespace lockstep::sim::inline LOCKSTEP_VARIANT {
 
-/// The scenario's network, with memory for its rings.
+/// The scenario's network, with memory for its rings and tables.
 inline transports::SimOptions network_options(const Scenario& scenario) {
   transports::SimOptions options = scenario.network;
-  options.region_bytes = ordering::region_bytes(scenario.ring_bytes);
-  options.source_bytes = scenario.ring_bytes;
+  options.region_bytes = membership::region_bytes(scenario.ring_bytes);
+  options.source_bytes = transports::kRegionCopies * scenario.ring_bytes;
   return options;
 }
 

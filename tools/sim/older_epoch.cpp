@@ -17,6 +17,7 @@ class Blind final : public Witness {
  public:
   void applied(std::uint32_t, const Message&) override {}
   void lost(std::uint32_t, std::uint32_t, transports::DownReason) override {}
+  void left(std::uint32_t) override {}
 };
 
 void copy_memory(const Scenario& scenario, transports::SimNetwork& from,
@@ -41,8 +42,8 @@ void fill_with_older_epoch(const Scenario& scenario, transports::SimNetwork& net
   std::vector<std::unique_ptr<SimMember>> members;
   const std::vector<std::uint64_t> nonces = draw_nonces(scenario, random);
   for (std::uint32_t rank = 0; rank < scenario.network.members; ++rank) {
-    members.push_back(std::make_unique<SimMember>(older.endpoint(rank),
-                                                  layout_of(scenario, rank, nonces), blind, 0));
+    members.push_back(std::make_unique<SimMember>(
+        older.endpoint(rank), layout_of(scenario, rank, nonces), SimMember::kOlderView, blind, 0));
   }
   constexpr int kTurns = 100;
   for (int turn = 0; turn < kTurns; ++turn) {

@@ -60,8 +60,9 @@ void Simulation::make_members() {
     }
     // No two members' wall clocks agree.
     const std::uint64_t wall_offset_ns = random_.below(1'000'000);
-    member.loop = std::make_unique<SimMember>(
-        transport_of(rank), layout_of(scenario_, rank, nonces), *this, wall_offset_ns);
+    member.loop =
+        std::make_unique<SimMember>(transport_of(rank), layout_of(scenario_, rank, nonces),
+                                    SimMember::kView, *this, wall_offset_ns);
     member.next_ns = random_.below(2 * scenario_.members[rank].turn_ns);
     member.delivered.resize(member_count());
     unpublished_ += scenario_.members[rank].messages;
@@ -151,7 +152,7 @@ void Simulation::run_after_crash() {
 std::uint64_t Simulation::next_ns() const {
   std::uint64_t next = network_.next_event_ns();
   for (const Member& member : members_) {
-    if (!member.crashed) next = std::min(next, member.next_ns);
+    if (member.runs()) next = std::min(next, member.next_ns);
   }
   return std::max(next, now_ns());
 }
@@ -161,7 +162,7 @@ void Simulation::advance() {
   const bool crash_due = scenario_.crash && !crash_done_ && now_ns() >= scenario_.crash->at_ns;
   if (crash_due && !everybody_sleeps_) crash();
   for (std::uint32_t rank = 0; rank < member_count() && !over(); ++rank) {
-    if (!members_[rank].crashed && members_[rank].next_ns <= now_ns()) turn(rank);
+    if (members_[rank].runs() && members_[rank].next_ns <= now_ns()) turn(rank);
   }
 }
 
@@ -173,6 +174,7 @@ void Simulation::turn(std::uint32_t rank) {
   if (member.asleep) wake_up(rank);
   publish_burst(rank);
   const bool busy = member.loop->step(now_ns());
+  if (member.left) return;
   member.refused = member.refused && !busy;
   member.next_ns = now_ns() + random_.between(plan.turn_ns / 2, 2 * plan.turn_ns);
   if (random_.chance(plan.stall_permille)) {
@@ -212,7 +214,7 @@ void Simulation::wake_up(std::uint32_t rank) {
 
 bool Simulation::may_publish(std::uint32_t rank) const {
   const Member& member = members_[rank];
-  return member.published < scenario_.members[rank].messages && !member.loop->lost_peer();
+  return member.published < scenario_.members[rank].messages && member.loop->takes_messages();
 }
 
 void Simulation::publish_burst(std::uint32_t rank) {
@@ -300,6 +302,8 @@ std::uint64_t Simulation::holders_of(std::uint32_t rank, const Message& message)
   for (std::uint32_t other = 0; other < member_count(); ++other) {
     bool holds =
         other == rank || other == message.sender || members_[other].delivered[message.sender] > id;
+    // Survivors agree on what they hold; who crashed was not asked.
+    holds = holds || (members_[other].crashed && members_[rank].loop->wedged());
     if (!holds) {
       const auto copy = members_[other].loop->ring_of(message.sender);
       holds =
@@ -318,6 +322,12 @@ void Simulation::lost(std::uint32_t rank, std::uint32_t peer, transports::DownRe
   if (it_crashed) return;
   invariants_.note(fmt::format("rank {} reported rank {} lost ({}), but nothing was wrong with it",
                                rank, peer, transports::to_string(reason)));
+}
+
+void Simulation::left(std::uint32_t rank) {
+  members_[rank].left = true;
+  if (crash_done_) return;
+  invariants_.note(fmt::format("rank {} left the view, but nothing was wrong with anybody", rank));
 }
 
 void Simulation::on_progress(std::uint64_t /*now_ns*/, std::uint32_t from, std::uint32_t to,

@@ -28,6 +28,7 @@ class Simulation final : public Witness, public transports::SimObserver {
 
   void applied(std::uint32_t rank, const Message& message) override;
   void lost(std::uint32_t rank, std::uint32_t peer, transports::DownReason reason) override;
+  void left(std::uint32_t rank) override;
   void on_progress(std::uint64_t now_ns, std::uint32_t from, std::uint32_t to,
                    const transports::SimLink::Progress& progress) override;
   void on_wake(std::uint64_t now_ns, std::uint32_t rank) override;
@@ -41,11 +42,13 @@ class Simulation final : public Witness, public transports::SimObserver {
     bool asleep = false;
     bool rung = false;  ///< a doorbell woke it
     bool crashed = false;
+    bool left = false;     ///< after a crash: it is in another view
     bool refused = false;  ///< its last claim; it waits for a turn that found something
     std::uint64_t next_publish_ns = 0;
     std::uint32_t published = 0;
     std::vector<std::uint64_t> delivered;  ///< by sender
     std::uint64_t lost = 0;                ///< bit mask of ranks reported lost
+    [[nodiscard]] bool runs() const { return !crashed && !left; }
   };
 
   [[nodiscard]] std::uint64_t now_ns() const { return clock_.now_ns(); }

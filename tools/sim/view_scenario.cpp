@@ -163,7 +163,9 @@ ViewScenario draw_view_scenario(std::uint64_t seed) {
   scenario.network = draw_network(random);
   scenario.ring_bytes = std::uint64_t{4'096} << random.below(2);
   scenario.silence_ns = random.between(60'000, 300'000);
-  scenario.patience_ns = random.between(20'000, 200'000);
+  // Some are so impatient that attempts race each other.
+  const bool hasty = random.chance(400);
+  scenario.patience_ns = hasty ? random.between(2'000, 20'000) : random.between(20'000, 200'000);
   // Change upon change, while completions of the view before last are still due.
   if (random.chance(200)) scenario.network.clog_max_ns = 1'000'000;
   draw_members(scenario, random);

@@ -110,6 +110,8 @@ class ViewSimulation::Member final : public MessageHandler, public membership::V
   bool crashed = false;
   std::uint64_t promised = 0;  ///< as last seen by note_steps
   std::uint64_t accepted = 0;
+  std::uint64_t opened = 0;  ///< the last attempt of its own, and when
+  std::uint64_t opened_ns = 0;
   std::uint64_t view = 1;
   bool asleep = false;
   membership::Views views;
@@ -288,6 +290,7 @@ void ViewSimulation::note_steps(Member& member) {
   const membership::TableRow& row = member.views.row();
   if (row.promised > member.promised) {
     member.promised = row.promised;
+    note_attempt(member);
     befall_who_stepped(member.number, Mishap::Trigger::promise);
   }
   if (row.accepted > member.accepted) {
@@ -298,6 +301,26 @@ void ViewSimulation::note_steps(Member& member) {
     member.view = member.views.view();
     befall_who_stepped(member.number, Mishap::Trigger::installation);
   }
+}
+
+// Rounds are to take time: else no deadline ever passes while two disagree.
+void ViewSimulation::note_attempt(Member& member) {
+  const auto attempt = membership::Attempt::of(member.promised);
+  report_.attempts = std::max<std::uint64_t>(report_.attempts, attempt.round + 1);
+  const ordering::ViewLayout& layout = member.views.order().layout();
+  if (member.views.view() != attempt.view || attempt.rank != layout.my_rank) return;
+  const auto before = membership::Attempt::of(member.opened);
+  const bool again = member.opened != 0 && before.view == attempt.view;
+  if (again && clock_.now_ns() < member.opened_ns + scenario_.patience_ns) {
+    invariants_.note(
+        fmt::format("I8 liveness: member {} opened round {} of view {} {} ns after its round {}, "
+                    "where {} ns are "
+                    "what each is to give the others",
+                    member.number, attempt.round, attempt.view, clock_.now_ns() - member.opened_ns,
+                    before.round, scenario_.patience_ns));
+  }
+  member.opened = member.promised;
+  member.opened_ns = clock_.now_ns();
 }
 
 void ViewSimulation::befall_who_stepped(std::uint32_t rank, Mishap::Trigger step) {

@@ -40,6 +40,7 @@ class ViewSimulation final : private transports::SimObserver {
   void befall(const Mishap& mishap);
   void befall_who_stepped(std::uint32_t rank, Mishap::Trigger step);
   void note_steps(Member& member);
+  void note_attempt(Member& member);
   [[nodiscard]] std::uint64_t next_ns() const;
   [[nodiscard]] bool over() const { return invariants_.violation().has_value(); }
   [[nodiscard]] bool everything_done() const;
