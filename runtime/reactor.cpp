@@ -13,7 +13,7 @@
 
 namespace lockstep::runtime {
 
-// The loop. A duty's turn is DutyCycle::step in membership/duty_cycle.cpp.
+// The loop. A duty's turn is Views::step in membership/views.cpp.
 
 void Reactor::run() {
   while (!stopped_.load(std::memory_order_relaxed)) {
