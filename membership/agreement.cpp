@@ -23,8 +23,9 @@ std::uint32_t opener_of(std::uint64_t number) { return Attempt::of(number).rank;
 
 }  // namespace
 
-Agreement::Agreement(Table& table, ordering::ViewOrder& order, const Options& options)
-    : table_(table), order_(order), options_(options) {
+Agreement::Agreement(Table& table, ordering::ViewOrder& order, const Admissions& admissions,
+                     const Options& options)
+    : table_(table), order_(order), admissions_(admissions), options_(options) {
   kept_ = table.members() >= kMostMembers ? ~std::uint64_t{0} : bit(table.members()) - 1;
 }
 
@@ -139,7 +140,27 @@ bool Agreement::has_quorum() const noexcept {
 
 bool Agreement::change_is_due() const noexcept {
   const bool all_there = std::popcount(kept_) == static_cast<int>(table_.members());
-  return !all_there || highest_ != 0 || who_leaves() != 0;
+  return !all_there || highest_ != 0 || who_leaves() != 0 || who_joins() != 0;
+}
+
+// Whom everybody that goes on has a link to. Never more without the state than with it, so that
+// every quorum holds somebody who has it; and a batch that dies at once never costs the quorum.
+std::uint64_t Agreement::who_joins() const noexcept {
+  std::uint64_t links = admissions_.links();
+  int with_state = 0;
+  int without = 0;
+  for (std::uint64_t rest = kept_ & ~who_leaves(); rest != 0; rest &= rest - 1) {
+    const std::uint32_t rank = lowest(rest);
+    const bool asked = rank != table_.my_rank() && !mutant(Mutant::unknown_joiner);
+    if (asked) links &= table_.joinable(rank);
+    (table_.has_state(rank) ? with_state : without) += 1;
+  }
+  int room = std::min(with_state - without, static_cast<int>(kMostJoiners));
+  room = std::min(room, static_cast<int>(kMostMembers) - with_state - without);
+  if (mutant(Mutant::any_joiners)) room = static_cast<int>(kMostJoiners);
+  std::uint64_t joiners = 0;
+  for (; room > 0 && links != 0; --room, links &= links - 1) joiners |= links & ~(links - 1);
+  return joiners;
 }
 
 std::uint64_t Agreement::who_leaves() const noexcept {
@@ -252,9 +273,26 @@ void Agreement::compose(Proposal& value) const noexcept {
       trim = mutant(Mutant::trim_by_most) ? std::max(trim, received) : std::min(trim, received);
     }
   }
+  name_joiners(value);
+  next_streams += static_cast<std::uint64_t>(std::popcount(value.sending));
   // Above every index, and every sequence, that a kept member has shown.
   next_streams = std::max<std::uint64_t>(next_streams, 1);
   value.first_index = std::max(most, (most + 1) * value.streams / next_streams) + 1;
+}
+
+void Agreement::name_joiners(Proposal& value) const noexcept {
+  std::uint32_t next_rank = 0;
+  for (std::uint64_t rest = value.kept; rest != 0; rest &= rest - 1, ++next_rank) {
+    if (!table_.has_state(lowest(rest))) value.stateless |= bit(next_rank);
+  }
+  for (std::uint64_t rest = who_joins(); rest != 0; rest &= rest - 1, ++next_rank) {
+    const transports::LinkId link = lowest(rest);
+    value.joiners[value.joiner_count] = {.link = link, .nonce = admissions_.nonce(link)};
+    if (admissions_.sends(link))
+      value.sending |= bit(static_cast<std::uint32_t>(value.joiner_count));
+    ++value.joiner_count;
+    value.stateless |= bit(next_rank);
+  }
 }
 
 // ---- deadlines ---------------------------------------------------------------------------------

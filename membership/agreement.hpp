@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 
+#include "membership/admissions.hpp"
 #include "membership/attempt.hpp"
 #include "membership/kept_set.hpp"
 #include "membership/proposal.hpp"
@@ -27,7 +28,8 @@ class Agreement {
     std::uint64_t patience_ns = 10'000'000;
   };
 
-  Agreement(Table& table, ordering::ViewOrder& order, const Options& options);
+  Agreement(Table& table, ordering::ViewOrder& order, const Admissions& admissions,
+            const Options& options);
 
   /// Reads the table, and does what is due. `unreachable`: whom this member does not hear, a bit
   /// each. True when the view is decided.
@@ -61,11 +63,13 @@ class Agreement {
   void propose() noexcept;
   bool adopt(Proposal& value) const noexcept;
   void compose(Proposal& value) const noexcept;
+  void name_joiners(Proposal& value) const noexcept;
   void wait(std::uint64_t now_ns) noexcept;
   void forgive_who_moved() noexcept;
 
   [[nodiscard]] bool change_is_due() const noexcept;
   [[nodiscard]] std::uint64_t who_leaves() const noexcept;
+  [[nodiscard]] std::uint64_t who_joins() const noexcept;
   [[nodiscard]] bool may_open(std::uint64_t now_ns) const noexcept;
   [[nodiscard]] bool may_propose() const noexcept;
   [[nodiscard]] std::uint64_t who_promised(std::uint64_t number) const noexcept;
@@ -76,6 +80,7 @@ class Agreement {
 
   Table& table_;
   ordering::ViewOrder& order_;
+  const Admissions& admissions_;
   const Options options_;
   bool decided_ = false;
   std::uint64_t kept_ = 0;

@@ -88,7 +88,8 @@ Expected<void> Member::connect() {
                                    .silence_timeout_ns = config_.silence_timeout_ns},
                    // Who may stall that long while nothing changes may do so in a change.
                    .agreement = {.patience_ns = config_.silence_timeout_ns},
-                   .wall_offset_ns = clock.wall_ns() - clock.now_ns()});
+                   .wall_offset_ns = clock.wall_ns() - clock.now_ns(),
+                   .has_state = true});
   order_ = &views_->order();
   return {};
 }
@@ -283,7 +284,8 @@ void Member::takes_messages_changed(bool takes_messages) noexcept {
   claim_limit_ = takes_messages && sender_ ? order_->max_payload_bytes() + 1 : 0;
 }
 
-void Member::view_installed(std::uint64_t id, const ordering::ViewLayout& layout) noexcept {
+void Member::view_installed(std::uint64_t id, const ordering::ViewLayout& layout,
+                            std::uint64_t /*stateless*/) noexcept {
   past_ = total(order_->statistics());
   order_ = &views_->order();
   view_.id = id;

@@ -13,16 +13,21 @@ using transports::kInlineBytes;
 using transports::Post;
 
 Table::Table(transports::Transport& transport, const ordering::ViewLayout& layout,
-             std::uint64_t view)
+             std::uint64_t view, const Welcome& welcome, std::uint32_t joiners)
     : transport_(transport), layout_(layout), view_(view) {
   mine_.shown = view;
+  mine_.welcome = welcome;
+  if (joiners > 0) touch(Part::welcome);
   for (std::uint32_t rank = 0; rank < layout.members; ++rank) {
     if (rank == layout.my_rank) continue;
     const transports::LinkId link = layout.links.empty() ? rank : layout.links[rank];
     const auto inbound = transport.inbound(link, layout.copy);
     LOCKSTEP_ASSERT(inbound.size() >= region_bytes(layout.ring_bytes));
     const std::byte* const place = inbound.data() + table_offset(layout.ring_bytes);
-    peers_.push_back({.rank = rank, .link = link, .row = reinterpret_cast<const TableRow*>(place)});
+    Peer peer{.rank = rank, .link = link, .row = reinterpret_cast<const TableRow*>(place)};
+    const bool joins = rank + joiners >= layout.members;
+    if (!joins) peer.posted[static_cast<std::size_t>(Part::welcome)] = joiners > 0 ? 1 : 0;
+    peers_.push_back(peer);
   }
   touch(Part::sight);
   touch(Part::shown);
@@ -39,6 +44,18 @@ void Table::show_unreachable(std::uint64_t ranks) noexcept {
 void Table::show_leaving() noexcept {
   if (mine_.leaving == view_) return;
   mine_.leaving = view_;
+  touch(Part::sight);
+}
+
+void Table::show_joinable(std::uint64_t links) noexcept {
+  if (mine_.joinable == links) return;
+  mine_.joinable = links;
+  touch(Part::sight);
+}
+
+void Table::show_state() noexcept {
+  if (mine_.has_state != 0) return;
+  mine_.has_state = 1;
   touch(Part::sight);
 }
 
@@ -86,6 +103,12 @@ std::uint64_t Table::unreachable(std::uint32_t rank) const noexcept {
 bool Table::leaves(std::uint32_t rank) const noexcept {
   return word(rank, &TableRow::leaving) == view_;
 }
+std::uint64_t Table::joinable(std::uint32_t rank) const noexcept {
+  return shows(rank) ? word(rank, &TableRow::joinable) : 0;
+}
+bool Table::has_state(std::uint32_t rank) const noexcept {
+  return shows(rank) && word(rank, &TableRow::has_state) != 0;
+}
 bool Table::wedged(std::uint32_t rank) const noexcept {
   return word(rank, &TableRow::wedged) == view_;
 }
@@ -118,8 +141,10 @@ bool Table::read_value(std::uint32_t rank, std::uint64_t number, Proposal& value
 Table::Extent Table::extent(Part part) const noexcept {
   constexpr std::size_t kWord = sizeof(std::uint64_t);
   switch (part) {
+    case Part::welcome:
+      return {offsetof(TableRow, welcome), sizeof(Welcome)};
     case Part::sight:
-      return {offsetof(TableRow, unreachable), 2 * kWord};
+      return {offsetof(TableRow, unreachable), 4 * kWord};
     case Part::shown:
       return {offsetof(TableRow, shown), kWord};
     case Part::value:

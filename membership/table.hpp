@@ -7,6 +7,7 @@
 
 #include "membership/attempt.hpp"
 #include "membership/proposal.hpp"
+#include "membership/welcome.hpp"
 #include "ordering/variant.hpp"
 #include "ordering/view_order.hpp"
 #include "transports/transport.hpp"
@@ -19,8 +20,10 @@ namespace lockstep::membership::inline LOCKSTEP_VARIANT {
 struct alignas(64) TableRow {
   std::uint64_t unreachable = 0;  ///< a bit per rank; may be taken back
   std::uint64_t leaving = 0;      ///< the view that this member wants to leave with
+  std::uint64_t joinable = 0;     ///< links to who wants to join, a bit each; may be taken back
+  std::uint64_t has_state = 0;    ///< 1 once it has all that the order says up to some place
   std::uint64_t shown = 0;        ///< the view that the row speaks of
-  std::uint64_t unused_sight[5]{};
+  std::uint64_t unused_sight[3]{};
 
   std::uint64_t wedged = 0;    ///< the view that this member has stopped in
   std::uint64_t promised = 0;  ///< the highest attempt it takes part in
@@ -31,6 +34,7 @@ struct alignas(64) TableRow {
   /// Per stream, in sender order: turns it held when it wedged.
   std::array<std::uint64_t, kMostMembers> received{};
   Proposal value;
+  Welcome welcome;
 };
 static_assert(sizeof(TableRow) % 64 == 0);
 
@@ -54,7 +58,8 @@ class Table {
  public:
   /// Parts of a row, in the order in which they are posted.
   enum class Part : std::uint8_t {
-    sight,     ///< unreachable, leaving
+    welcome,   ///< to joiners only: what their first view is
+    sight,     ///< unreachable, leaving, joinable, has_state
     shown,     ///< after them: the row speaks of this view now
     value,     ///< an acceptance, in front of every later promise…
     accepted,  ///< …and its number behind it
@@ -63,9 +68,11 @@ class Table {
     promised,
     decided,
   };
-  static constexpr std::size_t kParts = 8;
+  static constexpr std::size_t kParts = 9;
 
-  Table(transports::Transport& transport, const ordering::ViewLayout& layout, std::uint64_t view);
+  /// `welcome`, if it is one, goes to the last `joiners` ranks.
+  Table(transports::Transport& transport, const ordering::ViewLayout& layout, std::uint64_t view,
+        const Welcome& welcome = {}, std::uint32_t joiners = 0);
 
   [[nodiscard]] std::uint64_t view() const noexcept { return view_; }
   [[nodiscard]] std::uint32_t members() const noexcept { return layout_.members; }
@@ -75,6 +82,8 @@ class Table {
   [[nodiscard]] const TableRow& mine() const noexcept { return mine_; }
   void show_unreachable(std::uint64_t ranks) noexcept;
   void show_leaving() noexcept;
+  void show_joinable(std::uint64_t links) noexcept;
+  void show_state() noexcept;
   /// Freezes what it holds of each stream, then says so.
   void wedge(const ordering::ViewOrder& order) noexcept;
   void promise(std::uint64_t number) noexcept;
@@ -85,6 +94,8 @@ class Table {
   [[nodiscard]] bool shows(std::uint32_t rank) const noexcept;
   [[nodiscard]] std::uint64_t unreachable(std::uint32_t rank) const noexcept;
   [[nodiscard]] bool leaves(std::uint32_t rank) const noexcept;
+  [[nodiscard]] std::uint64_t joinable(std::uint32_t rank) const noexcept;
+  [[nodiscard]] bool has_state(std::uint32_t rank) const noexcept;
   [[nodiscard]] bool wedged(std::uint32_t rank) const noexcept;
   [[nodiscard]] std::uint64_t promised(std::uint32_t rank) const noexcept;
   [[nodiscard]] std::uint64_t accepted(std::uint32_t rank) const noexcept;

@@ -6,6 +6,7 @@
 
 #include "membership/mutant.hpp"
 #include "ordering/frame.hpp"
+#include "runtime/assert.hpp"
 
 namespace lockstep::membership::inline LOCKSTEP_VARIANT {
 namespace {
@@ -21,11 +22,12 @@ transports::LinkId link_of(const ordering::ViewLayout& layout, std::uint32_t ran
 /// Everything that belongs to one view.
 struct Views::Epoch {
   Epoch(transports::Transport& transport, const ordering::ViewLayout& layout, std::uint64_t id,
-        const ViewsOptions& options)
+        const Admissions& admissions, const ViewsOptions& options, const Welcome& welcome = {},
+        std::uint32_t joiners = 0)
       : view(id),
         order(transport, layout),
-        table(transport, order.layout(), id),
-        agreement(table, order, options.agreement),
+        table(transport, order.layout(), id, welcome, joiners),
+        agreement(table, order, admissions, options.agreement),
         observation(order, layout.members, layout.my_rank, options.observation) {}
 
   std::uint64_t view;
@@ -42,7 +44,10 @@ Views::Views(transports::Transport& transport, const ordering::ViewLayout& layou
       handler_(handler),
       events_(events),
       options_(options),
-      current_(std::make_unique<Epoch>(transport, layout, view, options)) {}
+      has_state_(options.has_state),
+      current_(std::make_unique<Epoch>(transport, layout, view, admissions_, options)) {
+  if (has_state_) current_->table.show_state();
+}
 
 Views::~Views() = default;
 
@@ -89,6 +94,7 @@ bool Views::poll_links() noexcept {
 
 void Views::lose(const transports::LinkDown& down) noexcept {
   links_down_ |= bit(down.link);
+  admissions_.withdraw(down.link);
   links_moved_ = true;
   for (Epoch* epoch : {current_.get(), previous_.get()}) {
     if (epoch == nullptr) continue;
@@ -118,6 +124,7 @@ bool Views::change(std::uint64_t now_ns) noexcept {
   tables_seen_ = current_->order.tables();
   current_->observation.step(now_ns);
   tell_who_fell_silent();
+  current_->table.show_joinable(admissions_.links());
   const bool decided = current_->agreement.step(now_ns, unreachable());
   bool busy = push_tables();
   tell_whether_there_is_a_quorum(now_ns);
@@ -245,7 +252,13 @@ void Views::finish() noexcept {
   let_go_of_evicted(value);
   if (previous_) drop_evicted();
   previous_ = std::move(current_);
-  current_ = std::make_unique<Epoch>(transport_, next_layout(value), previous_->view + 1, options_);
+  const ordering::ViewLayout layout = next_layout(value);
+  const std::uint64_t view = previous_->view + 1;
+  const auto joiners = static_cast<std::uint32_t>(value.joiner_count);
+  current_ = std::make_unique<Epoch>(transport_, layout, view, admissions_, options_,
+                                     Welcome::to(view, layout, value.stateless), joiners);
+  if (has_state_) current_->table.show_state();
+  lose_who_is_not_there(value);
   previous_->order.succeeded_by(current_->order);
   for (std::uint32_t rank = 0; rank < current_->table.members(); ++rank) {
     const std::uint64_t link = bit(link_of(current_->order.layout(), rank));
@@ -260,7 +273,7 @@ void Views::finish() noexcept {
   had_quorum_ = true;
   quorum_seen_ns_ = 0;
   push_tables();
-  events_.view_installed(current_->view, current_->order.layout());
+  events_.view_installed(current_->view, current_->order.layout(), value.stateless);
 }
 
 void Views::deliver_all_held() noexcept {
@@ -292,6 +305,12 @@ ordering::ViewLayout Views::next_layout(const Proposal& value) const {
     if (std::ranges::find(old.senders, rank) != old.senders.end()) {
       next.senders.push_back(next_rank);
     }
+  }
+  for (std::uint32_t i = 0; i < value.joiner_count; ++i) {
+    if ((value.sending & bit(i)) != 0) next.senders.push_back(next.members);
+    next.links.push_back(static_cast<transports::LinkId>(value.joiners[i].link));
+    next.nonces.push_back(value.joiners[i].nonce);
+    ++next.members;
   }
   // An order needs somebody's turns to count by, though he may have nothing to say.
   if (next.senders.empty()) next.senders.push_back(0);
@@ -354,6 +373,43 @@ void Views::drop_evicted() noexcept {
     }
   }
   previous_.reset();
+}
+
+// A joiner whose link to this member went down, or was made by another incarnation: the others may
+// not have noticed when they named it. It is as if it died right after.
+void Views::lose_who_is_not_there(const Proposal& value) noexcept {
+  for (std::uint32_t i = 0; i < value.joiner_count; ++i) {
+    const auto link = static_cast<transports::LinkId>(value.joiners[i].link);
+    const bool known = (admissions_.links() & bit(link)) != 0;
+    if (!known || admissions_.nonce(link) != value.joiners[i].nonce) links_down_ |= bit(link);
+    admissions_.withdraw(link);
+  }
+}
+
+// ---- joining -----------------------------------------------------------------------------------
+
+void Views::admit(transports::LinkId link, std::uint64_t nonce, bool sends) noexcept {
+  LOCKSTEP_ASSERT(is_free(link));
+  links_down_ &= ~bit(link);
+  admissions_.admit(link, nonce, sends);
+  links_moved_ = true;
+}
+
+bool Views::is_free(transports::LinkId link) const noexcept {
+  for (const Epoch* epoch : {current_.get(), previous_.get()}) {
+    if (epoch == nullptr) continue;
+    const ordering::ViewLayout& layout = epoch->order.layout();
+    for (std::uint32_t rank = 0; rank < layout.members; ++rank) {
+      if (link_of(layout, rank) == link) return false;
+    }
+  }
+  return true;
+}
+
+void Views::show_state() noexcept {
+  has_state_ = true;
+  current_->table.show_state();
+  links_moved_ = true;
 }
 
 // ---- sleeping ----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "lockstep/message.hpp"
+#include "membership/admissions.hpp"
 #include "membership/agreement.hpp"
 #include "membership/observation.hpp"
 #include "membership/table.hpp"
@@ -26,8 +27,9 @@ class ViewEvents {
   /// Would control_step find anything?
   [[nodiscard]] virtual bool control_pending() const noexcept = 0;
   /// View `id` is installed, after the last message of the one before. Ranks are those of
-  /// `layout`; `layout.links` says who they were from the start.
-  virtual void view_installed(std::uint64_t id, const ordering::ViewLayout& layout) noexcept = 0;
+  /// `layout`; `layout.links` says who they are. `stateless` are ranks that still lack the state.
+  virtual void view_installed(std::uint64_t id, const ordering::ViewLayout& layout,
+                              std::uint64_t stateless) noexcept = 0;
   /// Claims are allowed from now on, or no longer: what Views::takes_messages says. Allowed at the
   /// start.
   virtual void takes_messages_changed(bool takes_messages) noexcept = 0;
@@ -48,6 +50,9 @@ struct ViewsOptions {
   Agreement::Options agreement;
   /// What to add to the reactor's monotonic time to get the wall clock of message time stamps.
   std::uint64_t wall_offset_ns = 0;
+  /// This member has the state that the first message of its first view is applied to; a joiner
+  /// has not, until it says so.
+  bool has_state = true;
 };
 
 /// The loop body of one group on one reactor, and the succession of its views: the order of one
@@ -92,6 +97,15 @@ class Views final : public runtime::Duty {
   /// Asks the others to go on without this member; it is `evicted` when they do.
   void leave() noexcept;
 
+  /// Somebody wants to join, and there is a link to him. When all members have one, a view follows
+  /// that has him, and he is welcomed over it (find_welcome). `nonce` is that of his ring.
+  void admit(transports::LinkId link, std::uint64_t nonce, bool sends) noexcept;
+  /// Whether `link` belongs to nobody of the current view or the one before, so that it can be made
+  /// anew.
+  [[nodiscard]] bool is_free(transports::LinkId link) const noexcept;
+  /// This member has the state now.
+  void show_state() noexcept;
+
  private:
   struct Epoch;
 
@@ -114,11 +128,14 @@ class Views final : public runtime::Duty {
   void send_again() noexcept;
   [[nodiscard]] bool all_show() const noexcept;
   void drop_evicted() noexcept;
+  void lose_who_is_not_there(const Proposal& value) noexcept;
 
   transports::Transport& transport_;
   MessageHandler& handler_;
   ViewEvents& events_;
   const ViewsOptions options_;
+  Admissions admissions_;
+  bool has_state_;
   std::unique_ptr<Epoch> current_;
   /// The view before, until all members of the current one have shown that they are in it: whoever
   /// is late can read there how it ended.

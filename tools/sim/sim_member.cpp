@@ -27,8 +27,8 @@ std::span<std::byte> SimMember::ring_of(std::uint32_t sender) {
       .subspan(ordering::kRingOffset, layout_.ring_bytes);
 }
 
-void SimMember::view_installed(std::uint64_t /*id*/,
-                               const ordering::ViewLayout& /*layout*/) noexcept {
+void SimMember::view_installed(std::uint64_t /*id*/, const ordering::ViewLayout& /*layout*/,
+                               std::uint64_t /*stateless*/) noexcept {
   witness_.left(layout_.my_rank);
 }
 

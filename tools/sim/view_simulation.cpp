@@ -61,7 +61,8 @@ class ViewSimulation::Member final : public MessageHandler, public membership::V
   }
   bool control_step(std::uint64_t /*now_ns*/) noexcept override { return false; }
   [[nodiscard]] bool control_pending() const noexcept override { return false; }
-  void view_installed(std::uint64_t id, const ordering::ViewLayout& layout) noexcept override {
+  void view_installed(std::uint64_t id, const ordering::ViewLayout& layout,
+                      std::uint64_t /*stateless*/) noexcept override {
     simulation_.add(TraceKind::install, number, layout.my_rank, id, layout.members);
     tell(id, layout);
     simulation_.report_.views = std::max(simulation_.report_.views, id);
