@@ -85,6 +85,7 @@ class ViewSimulation::Member final : public MessageHandler, public membership::V
   void evicted() noexcept override {
     simulation_.add(TraceKind::evicted, number);
     simulation_.invariants_.evicted(number);
+    ++simulation_.report_.evictions;
   }
   void link_down(transports::LinkId link, transports::DownReason reason) noexcept override {
     simulation_.add(TraceKind::lost, number, link, static_cast<std::uint64_t>(reason));
@@ -104,6 +105,7 @@ class ViewSimulation::Member final : public MessageHandler, public membership::V
 
  public:
   std::uint64_t next_ns = 0;
+  std::uint64_t ahead_ns = 0;  ///< of its clock, since it leapt
   std::uint64_t next_publish_ns = 0;
   std::uint32_t published = 0;
   std::uint64_t accuses_until_ns = kNever;
@@ -150,7 +152,7 @@ ViewSimulation::~ViewSimulation() { network_.observe(nullptr); }
 Report ViewSimulation::run() {
   std::uint64_t trouble_ends_ns = 0;
   for (const Mishap& mishap : scenario_.mishaps) {
-    trouble_ends_ns = std::max(trouble_ends_ns, mishap.at_ns + mishap.duration_ns);
+    trouble_ends_ns = std::max(trouble_ends_ns, mishap.end_ns());
   }
   const std::uint64_t deadline_ns = trouble_ends_ns + kSettleNs;
   bool calm = false;
@@ -224,7 +226,7 @@ void ViewSimulation::turn(std::uint32_t rank) {
     member.views.report_unreachable(0);
   }
   publish_burst(rank);
-  const bool busy = member.views.step(clock_.now_ns());
+  const bool busy = member.views.step(clock_.now_ns() + member.ahead_ns);
   if (member.claims_open != member.views.takes_messages()) {
     invariants_.note(fmt::format("events: member {} was told that claims are {}allowed", rank,
                                  member.claims_open ? "" : "not "));
@@ -250,9 +252,10 @@ void ViewSimulation::fall_asleep(Member& member) {
     return;
   }
   member.asleep = true;
-  member.next_ns = std::max(member.views.deadline_ns(), clock_.now_ns());
+  const std::uint64_t now_ns = clock_.now_ns();
+  member.next_ns = std::max(member.views.deadline_ns(), now_ns + member.ahead_ns) - member.ahead_ns;
   if (member.published < member.plan.messages) {
-    member.next_ns = std::min(member.next_ns, std::max(member.next_publish_ns, clock_.now_ns()));
+    member.next_ns = std::min(member.next_ns, std::max(member.next_publish_ns, now_ns));
   }
 }
 
@@ -312,16 +315,17 @@ void ViewSimulation::note_attempt(Member& member) {
   if (member.views.view() != attempt.view || attempt.rank != layout.my_rank) return;
   const auto before = membership::Attempt::of(member.opened);
   const bool again = member.opened != 0 && before.view == attempt.view;
-  if (again && clock_.now_ns() < member.opened_ns + scenario_.patience_ns) {
+  const std::uint64_t now_ns = clock_.now_ns() + member.ahead_ns;
+  if (again && now_ns < member.opened_ns + scenario_.patience_ns) {
     invariants_.note(
         fmt::format("I8 liveness: member {} opened round {} of view {} {} ns after its round {}, "
                     "where {} ns are "
                     "what each is to give the others",
-                    member.number, attempt.round, attempt.view, clock_.now_ns() - member.opened_ns,
+                    member.number, attempt.round, attempt.view, now_ns - member.opened_ns,
                     before.round, scenario_.patience_ns));
   }
   member.opened = member.promised;
-  member.opened_ns = clock_.now_ns();
+  member.opened_ns = now_ns;
 }
 
 void ViewSimulation::befall_who_stepped(std::uint32_t rank, Mishap::Trigger step) {
@@ -356,7 +360,7 @@ void ViewSimulation::befall(const Mishap& mishap) {
       invariants_.crashed(mishap.member);
       return;
     case Mishap::Kind::pause:
-      member.next_ns = until_ns;
+      member.next_ns = member.asleep ? until_ns : std::max(member.next_ns, until_ns);
       if (member.asleep) {
         member.asleep = false;
         member.views.woke();
@@ -378,6 +382,10 @@ void ViewSimulation::befall(const Mishap& mishap) {
     case Mishap::Kind::accuse:
       member.views.report_unreachable(mishap.peers);
       member.accuses_until_ns = until_ns;
+      if (member.asleep) member.next_ns = clock_.now_ns();
+      return;
+    case Mishap::Kind::jump:
+      member.ahead_ns += mishap.duration_ns;
       if (member.asleep) member.next_ns = clock_.now_ns();
       return;
     case Mishap::Kind::break_link:
