@@ -91,7 +91,8 @@ class TcpMeeting : public testing::TestWithParam<const char*> {
   }
 
   Expected<Met> meet_as(const MeetingOptions& options) const {
-    auto place = TcpPlace::make(addresses_, options.my_rank);
+    auto place = TcpPlace::make(
+        {.group = options.group, .addresses = addresses_, .my_rank = options.my_rank});
     return meet(
         options, *place,
         [&](std::uint32_t rank) {
