@@ -5,17 +5,12 @@
 #include <cstring>
 #include <thread>
 
-#include "runtime/clock.hpp"
-#include "runtime/endpoint.hpp"
-#include "tools/launch/local_addresses.hpp"
+#include "tests/transports/meeting_by_tcp.hpp"
 #include "transports/hello/hello_packet.hpp"
 #include "transports/hello/meeting.hpp"
-#include "transports/hello/tcp_place.hpp"
 
 namespace lockstep::transports {
 namespace {
-
-constexpr std::uint64_t kSecond = 1'000'000'000;
 
 Hello some_hello() {
   return {.medium = Medium::tcp,
@@ -74,49 +69,9 @@ TEST(HelloPacket, LengthsBeyondTheLimitsAreRefusedBeforeAnythingIsRead) {
 // ---- meeting over TCP
 // ----------------------------------------------------------------------------
 
-class TcpMeeting : public testing::TestWithParam<const char*> {
+class TcpMeeting : public MeetingByTcp, public testing::WithParamInterface<const char*> {
  protected:
-  void SetUp() override { addresses_ = launch::local_addresses("tcp", 3, {GetParam()}).value(); }
-
-  MeetingOptions options(std::uint32_t rank, std::uint32_t members = 2) const {
-    MeetingOptions options{.group = "hello",
-                           .members = {},
-                           .my_rank = rank,
-                           .medium = Medium::tcp,
-                           .region_bytes = 4'096,
-                           .timeout_ns = 20 * kSecond,
-                           .introduction = fmt::format("I am {}", rank)};
-    for (std::uint32_t i = 0; i < members; ++i) options.members.push_back(fmt::format("m{}", i));
-    return options;
-  }
-
-  Expected<Met> meet_as(const MeetingOptions& options) const {
-    auto place = TcpPlace::make(
-        {.group = options.group, .addresses = addresses_, .my_rank = options.my_rank});
-    return meet(
-        options, *place,
-        [&](std::uint32_t rank) {
-          return Offer{.parameters = fmt::format("{} to {}", options.my_rank, rank),
-                       .descriptors = {}};
-        },
-        [&](std::uint32_t rank, const std::string& introduction) -> Expected<void> {
-          if (introduction == fmt::format("I am {}", rank)) return {};
-          return fail(ErrorCode::mismatch, "what an introduction!");
-        });
-  }
-
-  /// A connection to the place of `rank`, once somebody listens there.
-  Descriptor stranger_at(std::uint32_t rank) const {
-    const auto endpoint = runtime::parse_endpoint(addresses_[rank]);
-    for (int attempt = 0; attempt < 2'000; ++attempt) {
-      Descriptor socket(::socket(endpoint->family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
-      if (::connect(socket.get(), endpoint->generic(), endpoint->length) == 0) return socket;
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return Descriptor();
-  }
-
-  std::vector<std::string> addresses_;
+  TcpMeeting() : MeetingByTcp(GetParam()) {}
 };
 
 TEST_P(TcpMeeting, HandsOverWhatTheMediumMustKnow) {

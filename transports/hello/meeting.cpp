@@ -180,7 +180,8 @@ Expected<Course> Meeting::hear(Acquaintance& acquaintance, std::uint32_t expecte
       return Course::open;
     case Heard::What::closed:
     case Heard::What::refused:
-      acquaintance.fault = std::move(heard.reason);
+      // What was said once explains more than that nobody is there any more.
+      if (!heard.reason.empty()) acquaintance.fault = std::move(heard.reason);
       return Course::over;
     case Heard::What::mismatch:
       return fail(
@@ -294,19 +295,19 @@ std::vector<std::string> Meeting::notices() const {
 
 Error Meeting::absent() const {
   std::string names;
+  std::string reasons;
   for (std::uint32_t rank = 0; rank < peers_.size(); ++rank) {
     if (rank == options_.my_rank || met(rank)) continue;
     names += (names.empty() ? "" : ", ") + named(rank);
-    const std::string& fault = rank < dialled_.size() ? dialled_[rank].fault : std::string();
-    if (!fault.empty()) names += fmt::format(" ({})", fault);
+    const bool told = rank < dialled_.size() && !dialled_[rank].fault.empty();
+    if (told) reasons += fmt::format("; {} {}", named(rank), dialled_[rank].fault);
   }
-  std::string refused;
-  for (const std::string& line : refusals_.notices()) refused += "; " + line;
+  for (const std::string& line : refusals_.notices()) reasons += "; " + line;
   return {
       ErrorCode::member_absent,
       fmt::format("{} of group '{}' did not appear within {:.1f} s; start it, check that "
                   "group.name is the same everywhere, or raise group.join_timeout_ns{}",
-                  names, options_.group, static_cast<double>(options_.timeout_ns) / 1e9, refused)};
+                  names, options_.group, static_cast<double>(options_.timeout_ns) / 1e9, reasons)};
 }
 
 }  // namespace
