@@ -255,6 +255,38 @@ TEST_F(AuthenticatedMeeting, AMemberBehindASilentPlaceIsMetLater) {
   for (const auto& one : met) EXPECT_TRUE(one) << one.error().message;
 }
 
+/// Who has said what only a member says stays when the door is full of others.
+TEST_F(AuthenticatedMeeting, ACrowdDoesNotPushAMemberOut) {
+  Expected<Met> met;
+  std::thread first([&] { met = meet_as(options(0), &key_); });
+  AuthenticatedExchange exchange(key_, Side::dialler, {.group = "hello"});
+  exchange.say(encode({.medium = Medium::tcp,
+                       .rank = 1,
+                       .region_bytes = 4'096,
+                       .introduction = "I am 1",
+                       .parameters = "1 to 0"}));
+  const Descriptor member = stranger_at(0);
+  const timeval most{.tv_sec = 10, .tv_usec = 0};
+  ::setsockopt(member.get(), SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
+  send_all(member, exchange.take_output());
+  Heard heard;
+  std::vector<Descriptor> crowd;
+  while (heard.what == Heard::What::nothing) {
+    std::vector<std::byte> said(exchange.wanted());
+    const ssize_t got = ::recv(member.get(), said.data(), said.size(), MSG_WAITALL);
+    heard = got == static_cast<ssize_t>(said.size()) ? exchange.hear(said) : refused("pushed out");
+    if (!exchange.early() && crowd.empty()) {
+      for (int i = 0; i < 100; ++i) crowd.push_back(stranger_at(0));
+      EXPECT_TRUE(closed_within(crowd.front(), std::chrono::seconds(4)));
+    }
+    send_all(member, exchange.take_output());
+  }
+  EXPECT_EQ(heard.what, Heard::What::hello) << heard.reason;
+  first.join();
+  ASSERT_TRUE(met) << met.error().message;
+  EXPECT_GE(met->refused, 80u);
+}
+
 TEST_F(AuthenticatedMeeting, AThousandStrangersAtOnceDoNotKeepTheMembersApart) {
   constexpr std::size_t kStrangers = 1'000;
   rlimit files{};

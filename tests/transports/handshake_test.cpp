@@ -4,7 +4,9 @@
 #include "transports/hello/handshake.hpp"
 
 #include <gtest/gtest.h>
+#include <sodium.h>
 
+#include <algorithm>
 #include <functional>
 #include <optional>
 
@@ -291,6 +293,57 @@ TEST_F(HandshakeTest, PublicKeyOfNoSecretIsRefused) {
   Handshake dialled(key_, kTerms);
   EXPECT_FALSE(dialled.accepts(zero));
   EXPECT_FALSE(dialled.answer(zero));
+}
+
+/// The words and keys computed once more, from docs/transports.md: what both sides have wrong
+/// alike, as a secret that is not mixed in, shows here only.
+TEST_F(HandshakeTest, WordsAndKeysAreThoseOfTheDocumentation) {
+  unsigned char secret[32];
+  Greeting mine;
+  crypto_box_keypair(mine.ephemeral.data(), secret);
+  const auto digest = [&](const char* purpose, std::initializer_list<const unsigned char*> keys) {
+    std::string text;
+    const auto add = [&](const void* field, std::uint64_t bytes) {
+      text.append(reinterpret_cast<const char*>(&bytes), sizeof bytes);
+      text.append(static_cast<const char*>(field), bytes);
+    };
+    const std::string_view protocol = "Lockstep handshake 1: X25519 BLAKE2b XChaCha20-Poly1305";
+    const std::uint32_t version = 2;
+    const std::uint32_t rank = 0;
+    add(protocol.data(), protocol.size());
+    add(purpose, std::string_view(purpose).size());
+    add(&version, sizeof version);
+    add("orders", 6);
+    add(&rank, sizeof rank);
+    for (const unsigned char* key : keys) add(key, 32);
+    std::array<unsigned char, 32> result;
+    const auto shared_key = key_.bytes();
+    crypto_generichash(result.data(), result.size(),
+                       reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+                       shared_key.data(), shared_key.size());
+    return result;
+  };
+  mine.tag = digest("opening", {mine.ephemeral.data()});
+  Handshake theirs(key_, kTerms);
+  const auto answer = theirs.answer(mine);
+  ASSERT_TRUE(answer);
+  unsigned char shared[32];
+  ASSERT_EQ(crypto_scalarmult(shared, secret, answer->ephemeral.data()), 0);
+  const auto master = digest("master", {mine.ephemeral.data(), answer->ephemeral.data(), shared});
+  const auto derived = [&](std::uint64_t number) {
+    std::array<unsigned char, 32> result;
+    crypto_kdf_derive_from_key(result.data(), result.size(), number, "lockstep", master.data());
+    return result;
+  };
+  const auto sealing_key = [&](Side side) {
+    std::array<unsigned char, 32> result;
+    std::copy_n(theirs.sealing_key(side).data(), result.size(), result.begin());
+    return result;
+  };
+  EXPECT_EQ(theirs.confirmation(), derived(1));
+  EXPECT_EQ(answer->tag, derived(2));
+  EXPECT_EQ(sealing_key(Side::dialler), derived(3));
+  EXPECT_EQ(sealing_key(Side::welcomer), derived(4));
 }
 
 TEST_F(HandshakeTest, EveryConnectionHasKeysOfItsOwn) {
