@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "runtime/clock.hpp"
+#include "transports/hello/hello_check.hpp"
 #include "transports/hello/refusals.hpp"
 
 namespace lockstep::transports {
@@ -21,7 +22,6 @@ constexpr std::uint64_t kHalfOpenNs = 5'000'000'000;
 constexpr std::uint64_t kRedialNs = 50'000'000;
 /// Connections taken in one turn: a flood of them does not keep the rest of the turn waiting.
 constexpr int kMostWelcomedAtOnce = 64;
-constexpr std::uint32_t kAnyRank = ~std::uint32_t{0};
 
 /// One connection on its way to being a peer.
 struct Acquaintance {
@@ -60,8 +60,6 @@ class Meeting {
   Expected<Course> hear(Acquaintance& acquaintance, std::uint32_t expected_rank);
   Expected<Course> consider(Acquaintance& acquaintance, std::uint32_t expected_rank, Heard heard);
   bool say_hello(Acquaintance& acquaintance, std::uint32_t rank);
-  [[nodiscard]] Expected<void> check_sender(const Hello& hello, std::uint32_t expected_rank) const;
-  [[nodiscard]] Expected<void> check_terms(const Hello& hello) const;
   void wait(std::uint64_t deadline_ns) const;
   [[nodiscard]] bool met(std::uint32_t rank) const { return peers_[rank].socket.open(); }
   [[nodiscard]] bool half_open(const Acquaintance& one) const {
@@ -70,9 +68,7 @@ class Meeting {
   [[nodiscard]] bool complete() const;
   [[nodiscard]] Error absent() const;
   [[nodiscard]] std::vector<std::string> notices() const;
-  [[nodiscard]] std::string named(std::uint32_t rank) const {
-    return fmt::format("member '{}' (rank {})", options_.members[rank], rank);
-  }
+  [[nodiscard]] std::string named(std::uint32_t rank) const { return named_member(options_, rank); }
 
   const MeetingOptions& options_;
   MeetingPlace& place_;
@@ -199,7 +195,7 @@ Expected<Course> Meeting::consider(Acquaintance& acquaintance, std::uint32_t exp
   const auto hello = decode(heard.packet);
   acquaintance.fault = "sent what is no hello";
   if (!hello) return Course::over;
-  if (auto checked = check_sender(*hello, expected_rank); !checked) {
+  if (auto checked = check_sender(*hello, options_, expected_rank); !checked) {
     return std::unexpected(checked.error());
   }
   acquaintance.fault = "said a hello of a member that is here already, or not all of it";
@@ -211,7 +207,7 @@ Expected<Course> Meeting::consider(Acquaintance& acquaintance, std::uint32_t exp
   if (auto examined = examine_(hello->rank, hello->introduction); !examined) {
     return std::unexpected(examined.error());
   }
-  if (auto agreed = check_terms(*hello); !agreed) return std::unexpected(agreed.error());
+  if (auto agreed = check_terms(*hello, options_); !agreed) return std::unexpected(agreed.error());
   acquaintance.fault = "ended while it was answered";
   if (!acquaintance.said_hello) return Course::over;
   peers_[hello->rank] = {.rank = hello->rank,
@@ -219,41 +215,6 @@ Expected<Course> Meeting::consider(Acquaintance& acquaintance, std::uint32_t exp
                          .parameters = hello->parameters,
                          .descriptors = std::move(heard.descriptors)};
   return Course::met;
-}
-
-Expected<void> Meeting::check_sender(const Hello& hello, std::uint32_t expected_rank) const {
-  if (hello.version != kHelloVersion) {
-    return fail(ErrorCode::mismatch,
-                fmt::format("a member of group '{}' speaks version {} of the hello, this one "
-                            "speaks {}; run the same build everywhere",
-                            options_.group, hello.version, kHelloVersion));
-  }
-  const bool known = hello.rank < options_.members.size();
-  const bool wanted =
-      expected_rank == kAnyRank ? hello.rank > options_.my_rank : hello.rank == expected_rank;
-  if (!known || !wanted) {
-    return fail(ErrorCode::mismatch,
-                fmt::format("a process of group '{}' says that it has rank {}, which cannot be: "
-                            "group.members must list the same {} members in the same order "
-                            "everywhere",
-                            options_.group, hello.rank, options_.members.size()));
-  }
-  return {};
-}
-
-Expected<void> Meeting::check_terms(const Hello& hello) const {
-  if (hello.medium != options_.medium) {
-    return fail(
-        ErrorCode::mismatch,
-        fmt::format("{} connects over {}, this one over {}; set group.transport alike",
-                    named(hello.rank), to_string(hello.medium), to_string(options_.medium)));
-  }
-  if (hello.region_bytes != options_.region_bytes) {
-    return fail(ErrorCode::mismatch,
-                fmt::format("regions are {} bytes here and {} at {}", options_.region_bytes,
-                            hello.region_bytes, named(hello.rank)));
-  }
-  return {};
 }
 
 bool Meeting::say_hello(Acquaintance& acquaintance, std::uint32_t rank) {
