@@ -210,6 +210,8 @@ Expected<Course> Meeting::consider(Acquaintance& acquaintance, std::uint32_t exp
   if (auto agreed = check_terms(*hello, options_); !agreed) return std::unexpected(agreed.error());
   acquaintance.fault = "ended while it was answered";
   if (!acquaintance.said_hello) return Course::over;
+  // The socket's buffer was full: what is left must go out before the transport's first byte does.
+  if (acquaintance.conversation->sending()) return Course::open;
   peers_[hello->rank] = {.rank = hello->rank,
                          .socket = acquaintance.conversation->release(),
                          .parameters = hello->parameters,

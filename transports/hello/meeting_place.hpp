@@ -36,8 +36,9 @@ class Conversation {
   virtual ~Conversation() = default;
   /// Sends `packet`, and descriptors where the medium carries them. False: the peer is gone.
   virtual bool say(std::span<const std::byte> packet, std::span<const int> descriptors) = 0;
-  /// The peer's packet, once all of it is here and what was said has gone out. Of no use any more
-  /// after anything but `nothing`.
+  /// The peer's packet, once all of it is here and what was said has gone out. While `sending` the
+  /// same packet is there to be heard again; otherwise nothing more is, after anything but
+  /// `nothing`.
   virtual Heard hear() = 0;
   /// Readable (or writable, while something waits to go out) when hearing is worth it.
   [[nodiscard]] virtual int descriptor() const = 0;

@@ -25,13 +25,14 @@ Heard TcpConversation::hear() {
     queue_output();
     const bool gone = send_rest() == Progress::broken;
     if (heard.what == Heard::What::hello) {
-      hello_ = std::move(heard);
+      hello_ = std::move(heard.packet);
     } else if (heard.what != Heard::What::nothing) {
       return heard;
     }
     if (gone) return closed();
   }
-  return sending() ? Heard{} : std::move(*hello_);
+  if (sending()) return {};
+  return {.what = Heard::What::hello, .packet = *hello_};
 }
 
 Heard TcpConversation::closed() const {

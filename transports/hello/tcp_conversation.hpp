@@ -42,8 +42,8 @@ class TcpConversation final : public Conversation {
   std::unique_ptr<HelloExchange> exchange_;
   std::string peer_;
   std::vector<std::byte> to_send_;
-  std::vector<std::byte> received_;  ///< of what the exchange wants next
-  std::optional<Heard> hello_;       ///< heard, while something still goes out
+  std::vector<std::byte> received_;                ///< of what the exchange wants next
+  std::optional<std::vector<std::byte>> hello_{};  ///< the peer's
   bool connected_ = false;
 };
 
