@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "tests/transports/meeting_by_tcp.hpp"
+#include "tests/transports/verbs_group.hpp"
 #include "tests/unit/runtime_folder.hpp"
 
 namespace lockstep::transports {
@@ -15,8 +16,15 @@ namespace {
 using testing::HasSubstr;
 
 /// The setting, from the file to the transport.
-class ConnectWithKey : public MeetingByTcp {
+class ConnectWithKey : public MeetingByTcp, public testing::WithParamInterface<const char*> {
  protected:
+  void SetUp() override {
+    if (GetParam() != std::string("verbs")) return;
+    const std::string missing = conformance::VerbsGroup::missing();
+    if (!missing.empty()) GTEST_SKIP() << "platform limit: " << missing;
+    addresses_ = launch::local_addresses("verbs", 2, {}).value();
+  }
+
   std::string key_file(const std::string& name, char digit) const {
     const std::string path = folder_.file(name);
     std::ofstream(path) << std::string(2 * GroupKey::kBytes, digit) << '\n';
@@ -29,8 +37,9 @@ class ConnectWithKey : public MeetingByTcp {
     const GroupConfig config{.name = "hello",
                              .members = {"a", "b"},
                              .addresses = {addresses_[0], addresses_[1]},
+                             .transport = GetParam(),
                              .key_file = key_file,
-                             .join_timeout_ns = 3 * kSecond};
+                             .join_timeout_ns = 20 * kSecond};
     return connect(config,
                    {.my_rank = rank,
                     .region_bytes = 4'096,
@@ -43,7 +52,7 @@ class ConnectWithKey : public MeetingByTcp {
   tests::Folder folder_;
 };
 
-TEST_F(ConnectWithKey, TakesTheKeyFromTheFile) {
+TEST_P(ConnectWithKey, TakesTheKeyFromTheFile) {
   const std::string path = key_file("key", 'a');
   Expected<std::unique_ptr<Transport>> connected[2];
   std::thread first([&] { connected[0] = connect_as(0, path); });
@@ -51,11 +60,12 @@ TEST_F(ConnectWithKey, TakesTheKeyFromTheFile) {
   first.join();
   for (const auto& one : connected) {
     ASSERT_TRUE(one) << one.error().message;
+    ASSERT_NE(*one, nullptr);
     EXPECT_THAT((*one)->notices(), testing::Not(testing::Contains(HasSubstr("authenticated"))));
   }
 }
 
-TEST_F(ConnectWithKey, SaysWhatIsWrongWithTheFileBeforeItConnects) {
+TEST_P(ConnectWithKey, SaysWhatIsWrongWithTheFileBeforeItConnects) {
   const std::string path = key_file("key", 'a');
   ::chmod(path.c_str(), 0644);
   for (const std::string& wrong : {folder_.file("none"), path}) {
@@ -65,6 +75,9 @@ TEST_F(ConnectWithKey, SaysWhatIsWrongWithTheFileBeforeItConnects) {
     EXPECT_THAT(connected.error().message, HasSubstr(wrong));
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(tcp, ConnectWithKey, testing::Values("tcp"));
+INSTANTIATE_TEST_SUITE_P(verbs, ConnectWithKey, testing::Values("verbs"));
 
 }  // namespace
 }  // namespace lockstep::transports

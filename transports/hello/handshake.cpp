@@ -70,17 +70,22 @@ void derive_from(const Secret& master, Derived what, unsigned char* place) {
 Secret::~Secret() { sodium_memzero(bytes_.data(), bytes_.size()); }
 
 Handshake::Handshake(const GroupKey& key, HandshakeTerms terms)
-    : key_(key), terms_(std::move(terms)) {
-  crypto_kx_keypair(mine_.data(), secret_.data());
-}
+    : key_(key), terms_(std::move(terms)) {}
 
-Greeting Handshake::opening() const { return {.ephemeral = mine_, .tag = opening_tag(mine_)}; }
+Greeting Handshake::opening() {
+  make_ephemeral();
+  return {.ephemeral = mine_, .tag = opening_tag(mine_)};
+}
 
 std::optional<Greeting> Handshake::answer(const Greeting& opening) {
   if (!equal(opening.tag, opening_tag(opening.ephemeral))) return std::nullopt;
+  make_ephemeral();
   if (!derive(opening.ephemeral, mine_, opening.ephemeral)) return std::nullopt;
   return Greeting{.ephemeral = mine_, .tag = welcomer_tag_};
 }
+
+/// Not before it is needed: this is the curve that a stranger's opening shall not cost.
+void Handshake::make_ephemeral() { crypto_kx_keypair(mine_.data(), secret_.data()); }
 
 bool Handshake::accepts(const Greeting& answer) {
   return derive(mine_, answer.ephemeral, answer.ephemeral) && equal(answer.tag, welcomer_tag_);

@@ -66,9 +66,9 @@ class Handshake {
   /// `key` must outlive this.
   Handshake(const GroupKey& key, HandshakeTerms terms);
 
-  /// The dialler's first words.
-  [[nodiscard]] Greeting opening() const;
-  /// The welcomer's answer; nothing if `opening` was not made with this key on these terms.
+  /// The dialler's first words; once.
+  [[nodiscard]] Greeting opening();
+  /// The welcomer's answer; nothing if `opening` was not made with this key on these terms. Once.
   [[nodiscard]] std::optional<Greeting> answer(const Greeting& opening);
   /// The dialler's: false if `answer` is not one to its own opening.
   [[nodiscard]] bool accepts(const Greeting& answer);
@@ -83,6 +83,7 @@ class Handshake {
   }
 
  private:
+  void make_ephemeral();
   [[nodiscard]] Tag opening_tag(const PublicKey& dialler) const;
   bool derive(const PublicKey& dialler, const PublicKey& welcomer, const PublicKey& theirs);
 
