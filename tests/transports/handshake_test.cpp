@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <new>
 #include <optional>
 
 #include "tests/transports/test_key.hpp"
@@ -341,6 +342,14 @@ TEST_F(HandshakeTest, WordsAndKeysAreThoseOfTheDocumentation) {
   EXPECT_EQ(answer->tag, derived(2));
   EXPECT_EQ(sealing_key(Side::dialler), derived(3));
   EXPECT_EQ(sealing_key(Side::welcomer), derived(4));
+}
+
+TEST_F(HandshakeTest, SecretsLeaveNothingBehind) {
+  alignas(Secret) std::array<unsigned char, sizeof(Secret)> place{};
+  auto* secret = new (place.data()) Secret;
+  std::fill_n(secret->data(), Secret::size(), static_cast<unsigned char>(0x5a));
+  secret->~Secret();
+  EXPECT_TRUE(sodium_is_zero(place.data(), place.size()));
 }
 
 TEST_F(HandshakeTest, EveryConnectionHasKeysOfItsOwn) {
