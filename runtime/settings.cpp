@@ -151,6 +151,7 @@ std::span<const Setting> settings() {
       of_group<&G::senders>("senders", Names{.empty_allowed = true}),
       of_group<&G::addresses>("addresses", Names{.empty_allowed = true, .of_addresses = true}),
       of_group<&G::transport>("transport", Words{kTransportWords}),
+      of_member<&G::key_file>("key_file", Path{}),
       of_member<&G::tcp_io>("tcp_io", Words{kTcpIoWords}),
       of_member<&G::verbs_device>("verbs_device", Path{}),
       of_member<&G::verbs_gid_index>("verbs_gid_index", Whole{-1, 1'023}),

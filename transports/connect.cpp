@@ -1,7 +1,9 @@
 #include "transports/connect.hpp"
 
+#include <optional>
 #include <string_view>
 
+#include "transports/hello/group_key.hpp"
 #include "transports/shm/shm_transport.hpp"
 #include "transports/tcp/tcp_transport.hpp"
 #include "transports/verbs/verbs_meeting.hpp"
@@ -40,6 +42,14 @@ Expected<std::unique_ptr<Transport>> connect(const GroupConfig& config,
                                                .doorbell = options.doorbell},
                                               examine));
   }
+  // Wiped when the members have met.
+  std::optional<GroupKey> key;
+  if (!config.key_file.empty()) {
+    auto read = GroupKey::read(config.key_file);
+    if (!read) return std::unexpected(read.error());
+    key = std::move(*read);
+  }
+  const GroupKey* const known_key = key ? &*key : nullptr;
   if (config.transport == "verbs") {
     return as_transport(
         connect_by_verbs({.group = config.name,
@@ -47,6 +57,7 @@ Expected<std::unique_ptr<Transport>> connect(const GroupConfig& config,
                           .addresses = config.addresses,
                           .join_timeout_ns = config.join_timeout_ns,
                           .introduction = options.introduction,
+                          .key = known_key,
                           .transport = {.device = {.device = config.verbs_device,
                                                    .gid_index = config.verbs_gid_index,
                                                    .core = options.core},
@@ -65,7 +76,8 @@ Expected<std::unique_ptr<Transport>> connect(const GroupConfig& config,
                                              .memory = options.memory,
                                              .join_timeout_ns = config.join_timeout_ns,
                                              .introduction = options.introduction,
-                                             .io = tcp_io_of(config.tcp_io)},
+                                             .io = tcp_io_of(config.tcp_io),
+                                             .key = known_key},
                                             examine));
 }
 

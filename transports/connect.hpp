@@ -26,7 +26,9 @@ struct ConnectOptions {
 
 /// Meets all members over the medium that `config.transport` names; "auto" is shared memory when
 /// no addresses are given, else TCP. Blocks for at most config.join_timeout_ns, on the thread that
-/// runs the reactor. Errors: those of meet and of the medium.
+/// runs the reactor. Over TCP and verbs members authenticate one another with the key in
+/// config.key_file, if there is one; it is read here, and wiped before this returns. Errors: those
+/// of GroupKey::read, of meet and of the medium.
 Expected<std::unique_ptr<Transport>> connect(const GroupConfig& config,
                                              const ConnectOptions& options, const Examine& examine);
 

@@ -45,8 +45,8 @@ struct ReactorConfig {
 
 /// Settings of one group as one member sees it. In a file: table `[group]`.
 ///
-/// All members must agree on everything but `self` and `join_timeout_ns`; a difference is refused
-/// when they connect, naming the setting and both values.
+/// All members must agree on what concerns more than one of them (docs/configuration.md marks it):
+/// a difference is refused when they connect, naming the setting and both values.
 struct GroupConfig {
   /// Names the group on this host. 1–40 characters of [a-zA-Z0-9_.-].
   std::string name = "lockstep";
@@ -62,6 +62,11 @@ struct GroupConfig {
   /// How members reach one another: "shm", "tcp", "verbs", or "auto": shared memory when no
   /// addresses are given, else TCP. See docs/transports.md.
   std::string transport = "auto";
+  /// TCP and verbs: path of a file with 64 hex digits that only its owner may read: the key by
+  /// which members prove to one another that they belong together, the same at all of them. Empty:
+  /// whoever reaches a member's port is believed. Over shared memory the kernel tells whose a
+  /// process is.
+  std::string key_file{};
   /// TCP only: through "io_uring", by the calls of plain "sockets", or "automatic": what was
   /// measured to be faster, which is sockets so far.
   std::string tcp_io = "automatic";

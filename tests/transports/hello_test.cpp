@@ -5,17 +5,14 @@
 #include <cstring>
 #include <thread>
 
-#include "runtime/clock.hpp"
-#include "runtime/endpoint.hpp"
-#include "tools/launch/local_addresses.hpp"
+#include "tests/transports/meeting_by_tcp.hpp"
+#include "transports/hello/clear_exchange.hpp"
 #include "transports/hello/hello_packet.hpp"
 #include "transports/hello/meeting.hpp"
-#include "transports/hello/tcp_place.hpp"
+#include "transports/hello/tcp_conversation.hpp"
 
 namespace lockstep::transports {
 namespace {
-
-constexpr std::uint64_t kSecond = 1'000'000'000;
 
 Hello some_hello() {
   return {.medium = Medium::tcp,
@@ -74,48 +71,9 @@ TEST(HelloPacket, LengthsBeyondTheLimitsAreRefusedBeforeAnythingIsRead) {
 // ---- meeting over TCP
 // ----------------------------------------------------------------------------
 
-class TcpMeeting : public testing::TestWithParam<const char*> {
+class TcpMeeting : public MeetingByTcp, public testing::WithParamInterface<const char*> {
  protected:
-  void SetUp() override { addresses_ = launch::local_addresses("tcp", 3, {GetParam()}).value(); }
-
-  MeetingOptions options(std::uint32_t rank, std::uint32_t members = 2) const {
-    MeetingOptions options{.group = "hello",
-                           .members = {},
-                           .my_rank = rank,
-                           .medium = Medium::tcp,
-                           .region_bytes = 4'096,
-                           .timeout_ns = 20 * kSecond,
-                           .introduction = fmt::format("I am {}", rank)};
-    for (std::uint32_t i = 0; i < members; ++i) options.members.push_back(fmt::format("m{}", i));
-    return options;
-  }
-
-  Expected<Met> meet_as(const MeetingOptions& options) const {
-    auto place = TcpPlace::make(addresses_, options.my_rank);
-    return meet(
-        options, *place,
-        [&](std::uint32_t rank) {
-          return Offer{.parameters = fmt::format("{} to {}", options.my_rank, rank),
-                       .descriptors = {}};
-        },
-        [&](std::uint32_t rank, const std::string& introduction) -> Expected<void> {
-          if (introduction == fmt::format("I am {}", rank)) return {};
-          return fail(ErrorCode::mismatch, "what an introduction!");
-        });
-  }
-
-  /// A connection to the place of `rank`, once somebody listens there.
-  Descriptor stranger_at(std::uint32_t rank) const {
-    const auto endpoint = runtime::parse_endpoint(addresses_[rank]);
-    for (int attempt = 0; attempt < 2'000; ++attempt) {
-      Descriptor socket(::socket(endpoint->family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
-      if (::connect(socket.get(), endpoint->generic(), endpoint->length) == 0) return socket;
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return Descriptor();
-  }
-
-  std::vector<std::string> addresses_;
+  TcpMeeting() : MeetingByTcp(GetParam()) {}
 };
 
 TEST_P(TcpMeeting, HandsOverWhatTheMediumMustKnow) {
@@ -209,6 +167,48 @@ TEST_P(TcpMeeting, AnAddressOfAnotherHostIsExplained) {
   ASSERT_FALSE(met);
   EXPECT_NE(met.error().message.find("not one of this host"), std::string::npos)
       << met.error().message;
+}
+
+/// The far end takes its time with a long hello: none of it is lost, and until it has gone out the
+/// conversation is not over.
+TEST_P(TcpMeeting, ALongHelloGoesOutWhole) {
+  const auto endpoint = runtime::parse_endpoint(addresses_[0]);
+  const Descriptor listener(::socket(endpoint->family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int small = 4'096;
+  ::setsockopt(listener.get(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+  ::setsockopt(listener.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+  ASSERT_EQ(::bind(listener.get(), endpoint->generic(), endpoint->length), 0);
+  ASSERT_EQ(::listen(listener.get(), 1), 0);
+  const Descriptor far(::socket(endpoint->family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ::setsockopt(far.get(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+  ASSERT_EQ(::connect(far.get(), endpoint->generic(), endpoint->length), 0);
+  Descriptor near(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  TcpConversation conversation(std::move(near), std::make_unique<ClearExchange>(), "here");
+
+  const auto theirs = encode(some_hello());
+  ::send(far.get(), theirs.data(), theirs.size(), MSG_NOSIGNAL);
+  const auto hear = [&] {
+    Heard heard;
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (heard.what == Heard::What::nothing && std::chrono::steady_clock::now() < deadline) {
+      heard = conversation.hear();
+    }
+    return heard;
+  };
+  ASSERT_EQ(hear().what, Heard::What::hello);
+  Hello mine = some_hello();
+  mine.introduction.assign(kMaxIntroductionBytes, 'i');
+  const auto said = encode(mine);
+  ASSERT_TRUE(conversation.say(said, {}));
+  ASSERT_TRUE(conversation.sending());
+  EXPECT_EQ(conversation.hear().what, Heard::What::nothing);
+  std::vector<std::byte> arrived(said.size());
+  std::thread reader([&] { ::recv(far.get(), arrived.data(), arrived.size(), MSG_WAITALL); });
+  const Heard again = hear();
+  conversation.release();  // ends the reader, whatever it has
+  reader.join();
+  EXPECT_EQ(again.packet, theirs);
+  EXPECT_EQ(arrived, said);
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, TcpMeeting, testing::Values("127.0.0.1", "::1"),

@@ -112,8 +112,8 @@ TEST_F(LoadConfig, AnEmptyFileGivesTheDefaults) {
 TEST_F(LoadConfig, NamesAnUnknownKeyAndItsNeighbour) {
   EXPECT_EQ(error_of("[group]\nname = \"a\"\n\nring_byte = 4096\n"),
             "group.toml:4: key 'ring_byte' in [group] is not known; did you mean 'ring_bytes'? "
-            "allowed: name, self, members, senders, addresses, transport, tcp_io, verbs_device, "
-            "verbs_gid_index, ring_bytes, join_timeout_ns, "
+            "allowed: name, self, members, senders, addresses, transport, key_file, tcp_io, "
+            "verbs_device, verbs_gid_index, ring_bytes, join_timeout_ns, "
             "heartbeat_interval_ns, silence_timeout_ns, mailbox_slots, mailbox_payload_bytes");
   EXPECT_EQ(error_of("[reactor]\nxyzzyplugh = 1\n"),
             "group.toml:2: key 'xyzzyplugh' in [reactor] is not known; allowed: idle, core, "
@@ -333,6 +333,7 @@ TEST(CanonicalText, IgnoresWhatMayDiffer) {
   const GroupConfig config = three_members();
   GroupConfig other = config;
   other.self = "c";
+  other.key_file = "/run/orders/key";
   other.join_timeout_ns = 1'000'000;
   other.mailbox_slots = 2;
   other.mailbox_payload_bytes = 8;

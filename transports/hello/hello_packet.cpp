@@ -12,13 +12,11 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little);
 
-constexpr std::uint32_t kMagic = 0x4b534b4c;  // "LKSK"
-
 std::optional<HelloHeader> header_of(std::span<const std::byte> packet) {
   HelloHeader header;
   if (packet.size() < sizeof header) return std::nullopt;
   std::memcpy(&header, packet.data(), sizeof header);
-  if (header.magic != kMagic) return std::nullopt;
+  if (header.magic != kHelloMagic) return std::nullopt;
   return header;
 }
 
@@ -40,7 +38,7 @@ std::vector<std::byte> encode(const Hello& hello) {
   LOCKSTEP_ASSERT(hello.introduction.size() <= kMaxIntroductionBytes);
   LOCKSTEP_ASSERT(hello.parameters.size() <= kMaxParametersBytes);
   const HelloHeader header{
-      .magic = kMagic,
+      .magic = kHelloMagic,
       .version = hello.version,
       .medium = static_cast<std::uint32_t>(hello.medium),
       .rank = hello.rank,

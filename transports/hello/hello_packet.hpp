@@ -14,6 +14,7 @@ enum class Medium : std::uint32_t { shm = 1, tcp = 2, verbs = 3 };
 std::string to_string(Medium medium);
 
 inline constexpr std::uint32_t kHelloVersion = 2;
+inline constexpr std::uint32_t kHelloMagic = 0x4b534b4c;  // "LKSK"
 inline constexpr std::size_t kMaxIntroductionBytes = 16'384;
 inline constexpr std::size_t kMaxParametersBytes = 1'024;
 

@@ -5,22 +5,38 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "runtime/clock.hpp"
+#include "transports/hello/hello_check.hpp"
+#include "transports/hello/refusals.hpp"
 
 namespace lockstep::transports {
 namespace {
 
 constexpr int kRetryMs = 5;
-constexpr std::uint64_t kSilentStrangerNs = 5'000'000'000;
-constexpr std::uint32_t kAnyRank = ~std::uint32_t{0};
+constexpr std::uint64_t kHalfOpenNs = 5'000'000'000;
+/// Between two attempts at a peer that refuses: enough for it to be mended, and little work.
+constexpr std::uint64_t kRedialNs = 50'000'000;
+/// Connections taken in one turn: a flood of them does not keep the rest of the turn waiting.
+constexpr int kMostWelcomedAtOnce = 64;
 
 /// One connection on its way to being a peer.
 struct Acquaintance {
   std::unique_ptr<Conversation> conversation;
   std::uint64_t since_ns = 0;
   bool said_hello = false;
+  std::string fault{};              ///< why it, or the last one to the same rank, came to nothing
+  std::uint64_t dial_again_ns = 0;  ///< of who was dialled: not before
+};
+
+/// How a connection stands.
+enum class Course : std::uint8_t {
+  open,  ///< more is to come
+  met,   ///< moved to the peers
+  over,  ///< of no use any more; `fault` may tell why
 };
 
 class Meeting {
@@ -39,19 +55,20 @@ class Meeting {
  private:
   Expected<void> dial(std::uint32_t rank);
   void welcome();
+  void make_room();
   Expected<void> hear_strangers();
-  Expected<bool> hear(Acquaintance& acquaintance, std::uint32_t expected_rank);
-  Expected<bool> consider(Acquaintance& acquaintance, std::uint32_t expected_rank, Heard heard);
+  Expected<Course> hear(Acquaintance& acquaintance, std::uint32_t expected_rank);
+  Expected<Course> consider(Acquaintance& acquaintance, std::uint32_t expected_rank, Heard heard);
   bool say_hello(Acquaintance& acquaintance, std::uint32_t rank);
-  [[nodiscard]] Expected<void> check_sender(const Hello& hello, std::uint32_t expected_rank) const;
-  [[nodiscard]] Expected<void> check_terms(const Hello& hello) const;
   void wait(std::uint64_t deadline_ns) const;
   [[nodiscard]] bool met(std::uint32_t rank) const { return peers_[rank].socket.open(); }
+  [[nodiscard]] bool half_open(const Acquaintance& one) const {
+    return clock_.now_ns() - one.since_ns > kHalfOpenNs;
+  }
   [[nodiscard]] bool complete() const;
   [[nodiscard]] Error absent() const;
-  [[nodiscard]] std::string named(std::uint32_t rank) const {
-    return fmt::format("member '{}' (rank {})", options_.members[rank], rank);
-  }
+  [[nodiscard]] std::vector<std::string> notices() const;
+  [[nodiscard]] std::string named(std::uint32_t rank) const { return named_member(options_, rank); }
 
   const MeetingOptions& options_;
   MeetingPlace& place_;
@@ -62,6 +79,7 @@ class Meeting {
   std::vector<MetPeer> peers_;           ///< by rank; those met have a socket
   std::vector<Acquaintance> dialled_;    ///< by rank, to lower ranks
   std::vector<Acquaintance> strangers_;  ///< from higher ranks, until they say who they are
+  Refusals refusals_;
 };
 
 Expected<Met> Meeting::run() {
@@ -81,112 +99,124 @@ Expected<Met> Meeting::run() {
     wait(deadline);
   }
   peers_.erase(peers_.begin() + options_.my_rank);
-  return Met{.listener = std::move(listener_), .peers = std::move(peers_)};
+  return Met{.listener = std::move(listener_),
+             .peers = std::move(peers_),
+             .refused = refusals_.total(),
+             .notices = notices()};
 }
 
 Expected<void> Meeting::dial(std::uint32_t rank) {
   Acquaintance& acquaintance = dialled_[rank];
   if (!acquaintance.conversation) {
+    if (clock_.now_ns() < acquaintance.dial_again_ns) return {};
     auto conversation = place_.dial(rank);
     if (!conversation) return std::unexpected(conversation.error());
-    acquaintance = {.conversation = std::move(*conversation)};
-    if (!acquaintance.conversation) return {};
+    if (!*conversation) return {};
+    acquaintance = {.conversation = std::move(*conversation),
+                    .since_ns = clock_.now_ns(),
+                    .fault = std::move(acquaintance.fault)};
   }
   if (!acquaintance.said_hello) acquaintance.said_hello = say_hello(acquaintance, rank);
-  auto heard = hear(acquaintance, rank);
-  if (!heard) return std::unexpected(heard.error());
+  const std::uint64_t attempt_ns = clock_.now_ns();
+  auto course = hear(acquaintance, rank);
+  if (!course) return std::unexpected(course.error());
+  if (*course == Course::open && acquaintance.conversation->early() && half_open(acquaintance)) {
+    acquaintance.fault = "did not answer the handshake";
+    course = Course::over;
+  }
   // Closed before it said anything: it was not there yet, or a predecessor ended. Dial again.
-  if (!*heard) acquaintance.conversation.reset();
+  if (*course == Course::open) return {};
+  acquaintance.conversation.reset();
+  if (!acquaintance.fault.empty()) acquaintance.dial_again_ns = attempt_ns + kRedialNs;
   return {};
 }
 
 void Meeting::welcome() {
-  while (auto conversation = place_.accept(listener_)) {
-    if (strangers_.size() >= 2 * options_.members.size() + 8) strangers_.erase(strangers_.begin());
+  for (int taken = 0; taken < kMostWelcomedAtOnce; ++taken) {
+    auto conversation = place_.accept(listener_);
+    if (!conversation) return;
+    if (strangers_.size() >= 2 * options_.members.size() + 8) make_room();
     strangers_.push_back({.conversation = std::move(conversation), .since_ns = clock_.now_ns()});
   }
 }
 
+/// Whoever has said something that a member may have said stays longest: a crowd that only connects
+/// does not push members out.
+void Meeting::make_room() {
+  auto oldest = std::ranges::find_if(
+      strangers_, [](const Acquaintance& one) { return one.conversation->early(); });
+  if (oldest == strangers_.end()) oldest = strangers_.begin();
+  refusals_.add(oldest->conversation->peer(), "said too little while others waited");
+  strangers_.erase(oldest);
+}
+
 Expected<void> Meeting::hear_strangers() {
   for (Acquaintance& stranger : strangers_) {
-    auto heard = hear(stranger, kAnyRank);
-    if (!heard) return std::unexpected(heard.error());
-    const bool silent = clock_.now_ns() - stranger.since_ns > kSilentStrangerNs;
-    if (!*heard || silent) stranger.conversation.reset();
+    const std::string from = stranger.conversation->peer();
+    auto course = hear(stranger, kAnyRank);
+    if (!course) return std::unexpected(course.error());
+    if (*course == Course::open && half_open(stranger)) {
+      stranger.fault = fmt::format("said too little for {} s", kHalfOpenNs / 1'000'000'000);
+      course = Course::over;
+    }
+    if (*course == Course::open) continue;
+    if (*course == Course::over) {
+      refusals_.add(from, stranger.fault.empty() ? "closed the connection" : stranger.fault);
+    }
+    stranger.conversation.reset();
   }
   std::erase_if(strangers_, [](const Acquaintance& one) { return one.conversation == nullptr; });
   return {};
 }
 
-/// False: the connection is of no use any more. A complete hello moves it to `peers_`.
-Expected<bool> Meeting::hear(Acquaintance& acquaintance, std::uint32_t expected_rank) {
+Expected<Course> Meeting::hear(Acquaintance& acquaintance, std::uint32_t expected_rank) {
   Heard heard = acquaintance.conversation->hear();
   switch (heard.what) {
     case Heard::What::nothing:
-      return true;
+      return Course::open;
     case Heard::What::closed:
-      return false;
+    case Heard::What::refused:
+      // What was said once explains more than that nobody is there any more.
+      if (!heard.reason.empty()) acquaintance.fault = std::move(heard.reason);
+      return Course::over;
+    case Heard::What::mismatch:
+      return fail(
+          ErrorCode::mismatch,
+          fmt::format("{} at {} {}", expected_rank == kAnyRank ? "a process" : named(expected_rank),
+                      acquaintance.conversation->peer(), heard.reason));
     case Heard::What::hello:
       break;
   }
   return consider(acquaintance, expected_rank, std::move(heard));
 }
 
-Expected<bool> Meeting::consider(Acquaintance& acquaintance, std::uint32_t expected_rank,
-                                 Heard heard) {
+Expected<Course> Meeting::consider(Acquaintance& acquaintance, std::uint32_t expected_rank,
+                                   Heard heard) {
   const auto hello = decode(heard.packet);
-  if (!hello) return false;
-  if (auto checked = check_sender(*hello, expected_rank); !checked) {
+  acquaintance.fault = "sent what is no hello";
+  if (!hello) return Course::over;
+  if (auto checked = check_sender(*hello, options_, expected_rank); !checked) {
     return std::unexpected(checked.error());
   }
-  if (heard.descriptors.size() != options_.descriptor_count || met(hello->rank)) return false;
+  acquaintance.fault = "said a hello of a member that is here already, or not all of it";
+  if (heard.descriptors.size() != options_.descriptor_count || met(hello->rank)) {
+    return Course::over;
+  }
   // Before an error may end us: the other side shall be able to name both values too.
   if (!acquaintance.said_hello) acquaintance.said_hello = say_hello(acquaintance, hello->rank);
   if (auto examined = examine_(hello->rank, hello->introduction); !examined) {
     return std::unexpected(examined.error());
   }
-  if (auto agreed = check_terms(*hello); !agreed) return std::unexpected(agreed.error());
-  if (!acquaintance.said_hello) return false;
+  if (auto agreed = check_terms(*hello, options_); !agreed) return std::unexpected(agreed.error());
+  acquaintance.fault = "ended while it was answered";
+  if (!acquaintance.said_hello) return Course::over;
+  // The socket's buffer was full: what is left must go out before the transport's first byte does.
+  if (acquaintance.conversation->sending()) return Course::open;
   peers_[hello->rank] = {.rank = hello->rank,
                          .socket = acquaintance.conversation->release(),
                          .parameters = hello->parameters,
                          .descriptors = std::move(heard.descriptors)};
-  return false;  // nothing more is said here
-}
-
-Expected<void> Meeting::check_sender(const Hello& hello, std::uint32_t expected_rank) const {
-  if (hello.version != kHelloVersion) {
-    return fail(ErrorCode::mismatch,
-                fmt::format("a member of group '{}' speaks version {} of the hello, this one "
-                            "speaks {}; run the same build everywhere",
-                            options_.group, hello.version, kHelloVersion));
-  }
-  const bool known = hello.rank < options_.members.size();
-  const bool wanted =
-      expected_rank == kAnyRank ? hello.rank > options_.my_rank : hello.rank == expected_rank;
-  if (!known || !wanted) {
-    return fail(ErrorCode::mismatch,
-                fmt::format("a process of group '{}' says that it has rank {}, which cannot be: "
-                            "group.members must list the same {} members in the same order "
-                            "everywhere",
-                            options_.group, hello.rank, options_.members.size()));
-  }
-  return {};
-}
-
-Expected<void> Meeting::check_terms(const Hello& hello) const {
-  if (hello.medium != options_.medium) {
-    return fail(
-        ErrorCode::mismatch,
-        fmt::format("{} connects over {}, this one over {}; set group.transport alike",
-                    named(hello.rank), to_string(hello.medium), to_string(options_.medium)));
-  }
-  if (hello.region_bytes != options_.region_bytes) {
-    return fail(ErrorCode::mismatch,
-                fmt::format("regions are {} bytes here and {} at {}", options_.region_bytes,
-                            hello.region_bytes, named(hello.rank)));
-  }
-  return {};
+  return Course::met;
 }
 
 bool Meeting::say_hello(Acquaintance& acquaintance, std::uint32_t rank) {
@@ -220,16 +250,27 @@ bool Meeting::complete() const {
   return static_cast<std::size_t>(met) + 1 == peers_.size();
 }
 
+std::vector<std::string> Meeting::notices() const {
+  std::vector<std::string> lines = refusals_.notices();
+  if (auto notice = place_.notice(); !notice.empty()) lines.insert(lines.begin(), notice);
+  return lines;
+}
+
 Error Meeting::absent() const {
   std::string names;
+  std::string reasons;
   for (std::uint32_t rank = 0; rank < peers_.size(); ++rank) {
     if (rank == options_.my_rank || met(rank)) continue;
     names += (names.empty() ? "" : ", ") + named(rank);
+    const bool told = rank < dialled_.size() && !dialled_[rank].fault.empty();
+    if (told) reasons += fmt::format("; {} {}", named(rank), dialled_[rank].fault);
   }
-  return {ErrorCode::member_absent,
-          fmt::format("{} of group '{}' did not appear within {:.1f} s; start it, check that "
-                      "group.name is the same everywhere, or raise group.join_timeout_ns",
-                      names, options_.group, static_cast<double>(options_.timeout_ns) / 1e9)};
+  for (const std::string& line : refusals_.notices()) reasons += "; " + line;
+  return {
+      ErrorCode::member_absent,
+      fmt::format("{} of group '{}' did not appear within {:.1f} s; start it, check that "
+                  "group.name is the same everywhere, or raise group.join_timeout_ns{}",
+                  names, options_.group, static_cast<double>(options_.timeout_ns) / 1e9, reasons)};
 }
 
 }  // namespace

@@ -48,16 +48,20 @@ struct MetPeer {
 /// what keeps another process from taking the same identity.
 struct Met {
   Descriptor listener;
-  std::vector<MetPeer> peers;  ///< one per other member, by rank
+  std::vector<MetPeer> peers;          ///< one per other member, by rank
+  std::uint64_t refused = 0;           ///< connections of who is no member
+  std::vector<std::string> notices{};  ///< for people: of the place, and of who was refused
 };
 
 /// Looks at a peer's introduction before anything of it is used; an error ends the meeting.
 using Examine = std::function<Expected<void>(std::uint32_t rank, const std::string& introduction)>;
 
 /// Meets all other members at `place`. Blocks for at most `timeout_ns`. Strangers that say
-/// nothing, or nonsense, are dropped and cost nothing but a descriptor for a while; there are at
-/// most twice as many of them as members, and the oldest makes room. Errors: identity_in_use,
-/// member_absent, member_lost, mismatch (both values named), system.
+/// nothing, or nonsense, are dropped and cost nothing but a descriptor for at most 5 s; there are
+/// at most twice as many of them as members and 8, and the oldest makes room, first among those
+/// that have not shown that they may be members. Where members have a key no stranger can end the
+/// meeting. Errors: identity_in_use, member_absent (with who was refused, and why), member_lost,
+/// mismatch (both values named), system.
 Expected<Met> meet(const MeetingOptions& options, MeetingPlace& place, const OfferFor& offer_for,
                    const Examine& examine);
 

@@ -14,10 +14,20 @@ namespace lockstep::transports {
 
 /// What a conversation brought.
 struct Heard {
-  enum class What : std::uint8_t { nothing, hello, closed } what = What::nothing;
+  enum class What : std::uint8_t {
+    nothing,
+    hello,
+    closed,    ///< by the peer
+    refused,   ///< this peer is none; another one may be
+    mismatch,  ///< this member is set up so that it cannot meet this peer, whoever it is
+  } what = What::nothing;
   std::vector<std::byte> packet{};
   std::vector<Descriptor> descriptors{};
+  std::string reason{};  ///< "sent what is no hello"; of `closed`: empty where nothing is known
 };
+inline Heard refused(std::string reason) {
+  return {.what = Heard::What::refused, .reason = std::move(reason)};
+}
 
 /// A connection over which two members say hello to one another: one packet each way. Never
 /// blocks; what a stranger sends is bounded by the longest hello.
@@ -26,11 +36,18 @@ class Conversation {
   virtual ~Conversation() = default;
   /// Sends `packet`, and descriptors where the medium carries them. False: the peer is gone.
   virtual bool say(std::span<const std::byte> packet, std::span<const int> descriptors) = 0;
-  /// The peer's packet, once all of it is here and what was said has gone out.
+  /// The peer's packet, once all of it is here and what was said has gone out. While `sending` the
+  /// same packet is there to be heard again; otherwise nothing more is, after anything but
+  /// `nothing`.
   virtual Heard hear() = 0;
   /// Readable (or writable, while something waits to go out) when hearing is worth it.
   [[nodiscard]] virtual int descriptor() const = 0;
   [[nodiscard]] virtual bool sending() const = 0;
+  /// Whether it may be ended at no loss: the peer has not shown yet that it is a member, and this
+  /// member has told nothing that the peer may rely on.
+  [[nodiscard]] virtual bool early() const = 0;
+  /// Who is at the other end, for people: an address, or a process.
+  [[nodiscard]] virtual std::string peer() const = 0;
   /// The connection itself, for what comes after the hello.
   virtual Descriptor release() = 0;
 };
@@ -46,6 +63,8 @@ class MeetingPlace {
   virtual Expected<std::unique_ptr<Conversation>> dial(std::uint32_t rank) = 0;
   /// The next one that dialled us; null if there is none. `listener` is what `listen` gave.
   virtual std::unique_ptr<Conversation> accept(const Descriptor& listener) = 0;
+  /// What people should know of meeting here; empty: nothing.
+  [[nodiscard]] virtual std::string notice() const { return {}; }
 };
 
 }  // namespace lockstep::transports

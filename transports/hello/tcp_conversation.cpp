@@ -5,25 +5,43 @@
 #include <cerrno>
 #include <cstring>
 
-#include "transports/hello/hello_packet.hpp"
-
 namespace lockstep::transports {
 
 bool TcpConversation::say(std::span<const std::byte> packet, std::span<const int> /*descriptors*/) {
-  to_send_.assign(packet.begin(), packet.end());
+  exchange_->say(packet);
+  queue_output();
   return send_rest() != Progress::broken;
 }
 
 Heard TcpConversation::hear() {
-  if (send_rest() == Progress::broken) return {.what = Heard::What::closed};
-  Progress progress = receive_up_to(sizeof(HelloHeader));
-  if (progress == Progress::done) {
-    const auto bytes = hello_bytes(received_);
-    progress = bytes ? receive_up_to(*bytes) : Progress::broken;
+  queue_output();
+  if (send_rest() == Progress::broken) return closed();
+  while (!hello_) {
+    const Progress progress = receive_up_to(exchange_->wanted());
+    if (progress == Progress::broken) return closed();
+    if (progress == Progress::later) return {};
+    Heard heard = exchange_->hear(received_);
+    received_.clear();
+    queue_output();
+    const bool gone = send_rest() == Progress::broken;
+    if (heard.what == Heard::What::hello) {
+      hello_ = std::move(heard.packet);
+    } else if (heard.what != Heard::What::nothing) {
+      return heard;
+    }
+    if (gone) return closed();
   }
-  if (progress == Progress::broken) return {.what = Heard::What::closed};
-  if (progress == Progress::later || sending()) return {};
-  return {.what = Heard::What::hello, .packet = std::move(received_), .descriptors = {}};
+  if (sending()) return {};
+  return {.what = Heard::What::hello, .packet = *hello_};
+}
+
+Heard TcpConversation::closed() const {
+  return {.what = Heard::What::closed, .reason = connected_ ? exchange_->closing_means() : ""};
+}
+
+void TcpConversation::queue_output() {
+  const auto output = exchange_->take_output();
+  to_send_.insert(to_send_.end(), output.begin(), output.end());
 }
 
 TcpConversation::Progress TcpConversation::send_rest() {
@@ -34,6 +52,7 @@ TcpConversation::Progress TcpConversation::send_rest() {
                            ? -1
                            : ::send(socket_.get(), to_send_.data(), to_send_.size(), MSG_NOSIGNAL);
   if (sent < 0) return errno == EAGAIN || errno == EINTR ? Progress::later : Progress::broken;
+  connected_ = true;
   to_send_.erase(to_send_.begin(), to_send_.begin() + sent);
   return to_send_.empty() ? Progress::done : Progress::later;
 }
@@ -44,6 +63,7 @@ TcpConversation::Progress TcpConversation::receive_up_to(std::size_t bytes) {
   received_.resize(bytes);
   const ssize_t got = ::recv(socket_.get(), received_.data() + had, bytes - had, 0);
   received_.resize(had + (got > 0 ? static_cast<std::size_t>(got) : 0));
+  connected_ |= got >= 0;
   if (got == 0) return Progress::broken;
   if (got < 0) {
     const bool later = errno == EAGAIN || errno == EINTR || errno == ENOTCONN;

@@ -1,36 +1,50 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "transports/hello/hello_exchange.hpp"
 #include "transports/hello/meeting_place.hpp"
 
 namespace lockstep::transports {
 
-/// A hello over a stream: read exactly up to its end, so that what the peer sends after it stays in
-/// the socket for the transport. `socket` is non-blocking and may still be connecting.
+/// An exchange of hellos over a TCP connection. Read exactly up to its end, so that what the peer
+/// sends after it stays in the socket for the transport. `socket` is non-blocking and may still be
+/// connecting; `peer` is the address at its other end, for people.
 class TcpConversation final : public Conversation {
  public:
-  explicit TcpConversation(Descriptor socket) : socket_(std::move(socket)) {}
+  TcpConversation(Descriptor socket, std::unique_ptr<HelloExchange> exchange, std::string peer)
+      : socket_(std::move(socket)), exchange_(std::move(exchange)), peer_(std::move(peer)) {}
 
   bool say(std::span<const std::byte> packet, std::span<const int> descriptors) override;
   Heard hear() override;
   [[nodiscard]] int descriptor() const override { return socket_.get(); }
   [[nodiscard]] bool sending() const override { return !to_send_.empty(); }
+  [[nodiscard]] bool early() const override { return exchange_->early(); }
+  [[nodiscard]] std::string peer() const override { return peer_; }
   Descriptor release() override { return std::move(socket_); }
 
  private:
   enum class Progress { done, later, broken };
   Progress send_rest();
+  void queue_output();
   /// Reads until `received_` holds `bytes`.
   Progress receive_up_to(std::size_t bytes);
+  [[nodiscard]] Heard closed() const;
   [[nodiscard]] bool talks_to_itself() const;
 
   Descriptor socket_;
+  std::unique_ptr<HelloExchange> exchange_;
+  std::string peer_;
   std::vector<std::byte> to_send_;
-  std::vector<std::byte> received_;
+  std::vector<std::byte> received_;                ///< of what the exchange wants next
+  std::optional<std::vector<std::byte>> hello_{};  ///< the peer's
+  bool connected_ = false;
 };
 
 }  // namespace lockstep::transports

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <utility>
 
+#include "transports/hello/authenticated_exchange.hpp"
+#include "transports/hello/clear_exchange.hpp"
 #include "transports/hello/tcp_conversation.hpp"
 
 namespace lockstep::transports {
@@ -33,20 +35,39 @@ void set_option(const Descriptor& socket, int level, int option) {
 
 }  // namespace
 
-Expected<TcpPlace> TcpPlace::make(std::vector<std::string> addresses, std::uint32_t my_rank) {
-  TcpPlace place;
-  for (const std::string& address : addresses) {
+Expected<TcpPlace> TcpPlace::make(Options options) {
+  TcpPlace place(std::move(options));
+  for (const std::string& address : place.options_.addresses) {
     auto endpoint = runtime::parse_endpoint(address);
     if (!endpoint) return std::unexpected(endpoint.error());
     place.endpoints_.push_back(*endpoint);
   }
-  place.addresses_ = std::move(addresses);
-  place.my_rank_ = my_rank;
   return place;
 }
 
+std::string TcpPlace::notice() const {
+  if (options_.key != nullptr) return {};
+  return "members are not authenticated: who reaches their ports can pose as one; set "
+         "group.key_file";
+}
+
+std::unique_ptr<Conversation> TcpPlace::converse(Descriptor socket, Side side,
+                                                 std::uint32_t welcomer_rank,
+                                                 std::string peer) const {
+  set_option(socket, IPPROTO_TCP, TCP_NODELAY);
+  std::unique_ptr<HelloExchange> exchange;
+  if (options_.key == nullptr) {
+    exchange = std::make_unique<ClearExchange>();
+  } else {
+    exchange = std::make_unique<AuthenticatedExchange>(
+        *options_.key, side,
+        HandshakeTerms{.group = options_.group, .welcomer_rank = welcomer_rank});
+  }
+  return std::make_unique<TcpConversation>(std::move(socket), std::move(exchange), std::move(peer));
+}
+
 Expected<Descriptor> TcpPlace::listen() {
-  const runtime::Endpoint& mine = endpoints_[my_rank_];
+  const runtime::Endpoint& mine = endpoints_[options_.my_rank];
   auto socket = make_socket(mine);
   if (!socket) return socket;
   // A port of connections that a predecessor left in TIME_WAIT is free; one listened on is not.
@@ -64,27 +85,28 @@ Expected<Descriptor> TcpPlace::listen() {
   } else if (error == EACCES) {
     remedy = "ports below 1024 need privileges; choose another port";
   }
-  return fail(error == EADDRINUSE ? ErrorCode::identity_in_use : ErrorCode::system,
-              fmt::format("cannot listen on {} (rank {}): {}; {}", addresses_[my_rank_], my_rank_,
-                          std::strerror(error), remedy));
+  return fail(
+      error == EADDRINUSE ? ErrorCode::identity_in_use : ErrorCode::system,
+      fmt::format("cannot listen on {} (rank {}): {}; {}", options_.addresses[options_.my_rank],
+                  options_.my_rank, std::strerror(error), remedy));
 }
 
 Expected<std::unique_ptr<Conversation>> TcpPlace::dial(std::uint32_t rank) {
   const runtime::Endpoint& theirs = endpoints_[rank];
   auto socket = make_socket(theirs);
   if (!socket) return std::unexpected(socket.error());
-  set_option(*socket, IPPROTO_TCP, TCP_NODELAY);
   if (::connect(socket->get(), theirs.generic(), theirs.length) != 0 && errno != EINPROGRESS) {
     return nullptr;  // no route, or nobody there: perhaps not yet
   }
-  return std::make_unique<TcpConversation>(std::move(*socket));
+  return converse(std::move(*socket), Side::dialler, rank, options_.addresses[rank]);
 }
 
 std::unique_ptr<Conversation> TcpPlace::accept(const Descriptor& listener) {
-  Descriptor socket(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  runtime::Endpoint theirs{.length = sizeof theirs.address};
+  Descriptor socket(::accept4(listener.get(), reinterpret_cast<sockaddr*>(&theirs.address),
+                              &theirs.length, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!socket.open()) return nullptr;
-  set_option(socket, IPPROTO_TCP, TCP_NODELAY);
-  return std::make_unique<TcpConversation>(std::move(socket));
+  return converse(std::move(socket), Side::welcomer, options_.my_rank, runtime::host_of(theirs));
 }
 
 }  // namespace lockstep::transports

@@ -3,30 +3,43 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "runtime/endpoint.hpp"
+#include "transports/hello/group_key.hpp"
+#include "transports/hello/handshake.hpp"
 #include "transports/hello/meeting_place.hpp"
 
 namespace lockstep::transports {
 
 /// Members meet at TCP ports, one per member, over IPv4 or IPv6. The sockets have no delay
-/// (TCP_NODELAY) and do not block.
+/// (TCP_NODELAY) and do not block. With a key they authenticate one another before anything of the
+/// group is said; without one whoever reaches a port is believed.
 class TcpPlace final : public MeetingPlace {
  public:
-  /// `addresses`: one per member, as runtime::parse_endpoint reads them. Errors: configuration.
-  static Expected<TcpPlace> make(std::vector<std::string> addresses, std::uint32_t my_rank);
+  struct Options {
+    std::string group;
+    std::vector<std::string> addresses;  ///< one per member, as runtime::parse_endpoint reads them
+    std::uint32_t my_rank = 0;
+    const GroupKey* key = nullptr;  ///< null: in the clear. Must outlive this and what it makes
+  };
+  /// Errors: configuration.
+  static Expected<TcpPlace> make(Options options);
 
   Expected<Descriptor> listen() override;
   Expected<std::unique_ptr<Conversation>> dial(std::uint32_t rank) override;
   std::unique_ptr<Conversation> accept(const Descriptor& listener) override;
+  [[nodiscard]] std::string notice() const override;
 
  private:
-  TcpPlace() = default;
+  explicit TcpPlace(Options options) : options_(std::move(options)) {}
+  [[nodiscard]] std::unique_ptr<Conversation> converse(Descriptor socket, Side side,
+                                                       std::uint32_t welcomer_rank,
+                                                       std::string peer) const;
 
-  std::vector<std::string> addresses_;
+  Options options_;
   std::vector<runtime::Endpoint> endpoints_;
-  std::uint32_t my_rank_ = 0;
 };
 
 }  // namespace lockstep::transports

@@ -77,6 +77,7 @@ Expected<std::unique_ptr<ShmTransport>> ShmTransport::connect(const ShmOptions& 
   auto met = meet(meeting, place, offer_for, examine);
   if (!met) return std::unexpected(met.error());
   transport->name_ = std::move(met->listener);
+  for (const std::string& notice : met->notices) transport->note(notice);
   for (MetPeer& peer : met->peers) {
     if (auto adopted = transport->adopt(std::move(peer)); !adopted) {
       return std::unexpected(adopted.error());

@@ -18,6 +18,7 @@ class UnixConversation final : public Conversation {
   explicit UnixConversation(Descriptor socket) : socket_(std::move(socket)) {}
 
   bool say(std::span<const std::byte> packet, std::span<const int> descriptors) override {
+    said_ = true;
     return unix_socket::send(socket_, packet, descriptors);
   }
 
@@ -36,10 +37,15 @@ class UnixConversation final : public Conversation {
 
   [[nodiscard]] int descriptor() const override { return socket_.get(); }
   [[nodiscard]] bool sending() const override { return false; }
+  [[nodiscard]] bool early() const override { return !said_; }
+  [[nodiscard]] std::string peer() const override {
+    return fmt::format("process {}", unix_socket::peer_pid(socket_));
+  }
   Descriptor release() override { return std::move(socket_); }
 
  private:
   Descriptor socket_;
+  bool said_ = false;
 };
 
 }  // namespace

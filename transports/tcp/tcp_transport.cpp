@@ -45,7 +45,10 @@ Expected<std::unique_ptr<TcpTransport>> TcpTransport::connect(const TcpOptions& 
   std::unique_ptr<TcpTransport> transport(new TcpTransport(options));
   if (auto made = transport->make_memory(options); !made) return std::unexpected(made.error());
   if (auto made = transport->make_io(options.io); !made) return std::unexpected(made.error());
-  auto place = TcpPlace::make(options.addresses, options.my_rank);
+  auto place = TcpPlace::make({.group = options.group,
+                               .addresses = options.addresses,
+                               .my_rank = options.my_rank,
+                               .key = options.key});
   if (!place) return std::unexpected(place.error());
   const MeetingOptions meeting{.group = options.group,
                                .members = options.members,
@@ -57,6 +60,7 @@ Expected<std::unique_ptr<TcpTransport>> TcpTransport::connect(const TcpOptions& 
   auto met = meet(meeting, *place, [](std::uint32_t) { return Offer{}; }, examine);
   if (!met) return std::unexpected(met.error());
   transport->listener_ = std::move(met->listener);
+  for (const std::string& notice : met->notices) transport->note(notice);
   for (MetPeer& peer : met->peers) {
     if (auto adopted = transport->adopt(std::move(peer), options.memory); !adopted) {
       return std::unexpected(adopted.error());

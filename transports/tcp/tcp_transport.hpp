@@ -9,6 +9,7 @@
 
 #include "lockstep/error.hpp"
 #include "runtime/memory.hpp"
+#include "transports/hello/group_key.hpp"
 #include "transports/hello/meeting.hpp"
 #include "transports/tcp/io.hpp"
 #include "transports/transport.hpp"
@@ -30,6 +31,7 @@ struct TcpOptions {
   std::uint64_t join_timeout_ns = 0;
   std::string introduction;
   TcpIo io = TcpIo::automatic;
+  const GroupKey* key = nullptr;  ///< with which members authenticate; null: not at all
 };
 
 /// TCP, for every machine: writes travel as frames, and the receiver's reactor puts them where they

@@ -19,7 +19,10 @@ Expected<std::unique_ptr<VerbsTransport>> connect_by_verbs(const VerbsMeetingOpt
   auto transport = VerbsTransport::open(shape);
   if (!transport) return transport;
 
-  auto place = TcpPlace::make(options.addresses, my_rank);
+  auto place = TcpPlace::make({.group = options.group,
+                               .addresses = options.addresses,
+                               .my_rank = my_rank,
+                               .key = options.key});
   if (!place) return std::unexpected(place.error());
   const MeetingOptions meeting{.group = options.group,
                                .members = options.members,
@@ -48,6 +51,7 @@ Expected<std::unique_ptr<VerbsTransport>> connect_by_verbs(const VerbsMeetingOpt
     return std::unexpected(ready.error());
   }
   (*transport)->keep(std::move(met->listener), std::move(*sockets));
+  for (const std::string& notice : met->notices) (*transport)->note(notice);
   return transport;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "lockstep/error.hpp"
+#include "transports/hello/group_key.hpp"
 #include "transports/hello/meeting.hpp"
 #include "transports/verbs/verbs_transport.hpp"
 
@@ -18,6 +19,7 @@ struct VerbsMeetingOptions {
   std::vector<std::string> addresses;  ///< one per member, see runtime::parse_endpoint
   std::uint64_t join_timeout_ns = 0;
   std::string introduction;
+  const GroupKey* key = nullptr;  ///< with which members authenticate; null: not at all
   /// `device.address`, `members` and `region_bytes` are filled in here.
   VerbsOptions transport;
 };

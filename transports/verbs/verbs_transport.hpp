@@ -115,6 +115,8 @@ class VerbsTransport final : public Transport {
   void ring_doorbells() noexcept override;
   [[nodiscard]] std::span<const int> descriptors() const noexcept override { return descriptors_; }
   [[nodiscard]] std::span<const std::string> notices() const noexcept override { return notices_; }
+  /// Adds to `notices` what is not empty and not there yet.
+  void note(const std::string& notice);
 
  private:
   struct Ending {
@@ -128,7 +130,6 @@ class VerbsTransport final : public Transport {
   Expected<void> make_links(const VerbsOptions& options);
   Expected<void> make_descriptors();
   void choose_order();
-  void note(const std::string& notice);
 
   void reap() noexcept;
   void take(const ibv_wc& completion) noexcept;

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "runtime/endpoint.hpp"
+#include "tools/launch/local_addresses.hpp"
+#include "transports/hello/meeting.hpp"
+#include "transports/hello/tcp_place.hpp"
+
+namespace lockstep::transports {
+
+/// Members that meet at TCP ports of this host, each in a thread of its own, and strangers.
+class MeetingByTcp : public testing::Test {
+ protected:
+  static constexpr std::uint64_t kSecond = 1'000'000'000;
+
+  explicit MeetingByTcp(const std::string& host = "127.0.0.1")
+      : addresses_(launch::local_addresses("tcp", 3, {host}).value()) {}
+
+  static MeetingOptions options(std::uint32_t rank, std::uint32_t members = 2) {
+    MeetingOptions options{.group = "hello",
+                           .members = {},
+                           .my_rank = rank,
+                           .medium = Medium::tcp,
+                           .region_bytes = 4'096,
+                           .timeout_ns = 20 * kSecond,
+                           .introduction = fmt::format("I am {}", rank)};
+    for (std::uint32_t i = 0; i < members; ++i) options.members.push_back(fmt::format("m{}", i));
+    return options;
+  }
+
+  /// `key` null: in the clear.
+  Expected<Met> meet_as(const MeetingOptions& options, const GroupKey* key = nullptr) const {
+    return meet_at(addresses_, options, key);
+  }
+
+  static Expected<Met> meet_at(const std::vector<std::string>& addresses,
+                               const MeetingOptions& options, const GroupKey* key) {
+    auto place = TcpPlace::make(
+        {.group = options.group, .addresses = addresses, .my_rank = options.my_rank, .key = key});
+    return meet(
+        options, *place,
+        [&](std::uint32_t rank) {
+          return Offer{.parameters = fmt::format("{} to {}", options.my_rank, rank),
+                       .descriptors = {}};
+        },
+        [&](std::uint32_t rank, const std::string& introduction) -> Expected<void> {
+          if (introduction == fmt::format("I am {}", rank)) return {};
+          return fail(ErrorCode::mismatch, "what an introduction!");
+        });
+  }
+
+  /// A connection to the place of `rank`, once somebody listens there.
+  Descriptor stranger_at(std::uint32_t rank) const {
+    const auto endpoint = runtime::parse_endpoint(addresses_[rank]);
+    for (int attempt = 0; attempt < 2'000; ++attempt) {
+      Descriptor socket(::socket(endpoint->family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+      if (::connect(socket.get(), endpoint->generic(), endpoint->length) == 0) return socket;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return Descriptor();
+  }
+
+  std::vector<std::string> addresses_;
+};
+
+}  // namespace lockstep::transports
