@@ -140,13 +140,14 @@ bool Agreement::has_quorum() const noexcept {
 
 bool Agreement::change_is_due() const noexcept {
   const bool all_there = std::popcount(kept_) == static_cast<int>(table_.members());
-  return !all_there || highest_ != 0 || who_leaves() != 0 || who_joins() != 0;
+  return !all_there || highest_ != 0 || who_leaves() != 0 || who_joins().named != 0;
 }
 
-// Whom everybody that goes on has a link to. Never more without the state than with it, so that
-// every quorum holds somebody who has it; and a batch that dies at once never costs the quorum.
-std::uint64_t Agreement::who_joins() const noexcept {
+// The first to whom everybody that goes on has a link. Nobody while as many lack the state as have
+// it: so every quorum holds somebody who has it, and those without may all die and cost no quorum.
+Joiner Agreement::who_joins() const noexcept {
   std::uint64_t links = admissions_.links();
+  if (links == 0) return {};
   int with_state = 0;
   int without = 0;
   for (std::uint64_t rest = kept_ & ~who_leaves(); rest != 0; rest &= rest - 1) {
@@ -155,12 +156,14 @@ std::uint64_t Agreement::who_joins() const noexcept {
     if (asked) links &= table_.joinable(rank);
     (table_.has_state(rank) ? with_state : without) += 1;
   }
-  int room = std::min(with_state - without, static_cast<int>(kMostJoiners));
-  room = std::min(room, static_cast<int>(kMostMembers) - with_state - without);
-  if (mutant(Mutant::any_joiners)) room = static_cast<int>(kMostJoiners);
-  std::uint64_t joiners = 0;
-  for (; room > 0 && links != 0; --room, links &= links - 1) joiners |= links & ~(links - 1);
-  return joiners;
+  const bool full = with_state + without == static_cast<int>(kMostMembers);
+  const bool few = with_state <= without && !mutant(Mutant::any_joiners);
+  if (links == 0 || full || few) return {};
+  const transports::LinkId link = lowest(links);
+  return {.named = 1,
+          .link = link,
+          .nonce = admissions_.nonce(link),
+          .sends = admissions_.sends(link) ? 1U : 0U};
 }
 
 std::uint64_t Agreement::who_leaves() const noexcept {
@@ -273,26 +276,20 @@ void Agreement::compose(Proposal& value) const noexcept {
       trim = mutant(Mutant::trim_by_most) ? std::max(trim, received) : std::min(trim, received);
     }
   }
-  name_joiners(value);
-  next_streams += static_cast<std::uint64_t>(std::popcount(value.sending));
+  name_who_joins(value);
+  next_streams += value.joiner.sends;
   // Above every index, and every sequence, that a kept member has shown.
   next_streams = std::max<std::uint64_t>(next_streams, 1);
   value.first_index = std::max(most, (most + 1) * value.streams / next_streams) + 1;
 }
 
-void Agreement::name_joiners(Proposal& value) const noexcept {
+void Agreement::name_who_joins(Proposal& value) const noexcept {
   std::uint32_t next_rank = 0;
   for (std::uint64_t rest = value.kept; rest != 0; rest &= rest - 1, ++next_rank) {
     if (!table_.has_state(lowest(rest))) value.stateless |= bit(next_rank);
   }
-  for (std::uint64_t rest = who_joins(); rest != 0; rest &= rest - 1, ++next_rank) {
-    const transports::LinkId link = lowest(rest);
-    value.joiners[value.joiner_count] = {.link = link, .nonce = admissions_.nonce(link)};
-    if (admissions_.sends(link))
-      value.sending |= bit(static_cast<std::uint32_t>(value.joiner_count));
-    ++value.joiner_count;
-    value.stateless |= bit(next_rank);
-  }
+  value.joiner = who_joins();
+  if (value.joiner.named != 0) value.stateless |= bit(next_rank);
 }
 
 // ---- deadlines ---------------------------------------------------------------------------------

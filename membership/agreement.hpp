@@ -63,13 +63,13 @@ class Agreement {
   void propose() noexcept;
   bool adopt(Proposal& value) const noexcept;
   void compose(Proposal& value) const noexcept;
-  void name_joiners(Proposal& value) const noexcept;
+  void name_who_joins(Proposal& value) const noexcept;
   void wait(std::uint64_t now_ns) noexcept;
   void forgive_who_moved() noexcept;
 
   [[nodiscard]] bool change_is_due() const noexcept;
   [[nodiscard]] std::uint64_t who_leaves() const noexcept;
-  [[nodiscard]] std::uint64_t who_joins() const noexcept;
+  [[nodiscard]] Joiner who_joins() const noexcept;
   [[nodiscard]] bool may_open(std::uint64_t now_ns) const noexcept;
   [[nodiscard]] bool may_propose() const noexcept;
   [[nodiscard]] std::uint64_t who_promised(std::uint64_t number) const noexcept;

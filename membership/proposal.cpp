@@ -21,8 +21,8 @@ std::uint64_t Proposal::compute_checksum() const noexcept {
 }
 
 bool Proposal::sound() const noexcept {
-  return streams > 0 && streams <= kMostMembers && kept != 0 && joiner_count <= kMostJoiners &&
-         checksum == compute_checksum();
+  return streams > 0 && streams <= kMostMembers && kept != 0 && joiner.named <= 1 &&
+         joiner.link < kMostMembers && checksum == compute_checksum();
 }
 
 }  // namespace lockstep::membership::inline LOCKSTEP_VARIANT

@@ -11,13 +11,13 @@ namespace lockstep::membership::inline LOCKSTEP_VARIANT {
 /// Members of a view, at most; a set of ranks is one word.
 inline constexpr std::uint32_t kMostMembers = 64;
 
-/// Joiners that one value can name, at most; more of them wait for the view after.
-inline constexpr std::uint32_t kMostJoiners = 4;
-
-/// Who comes in with the next view, at a rank above all that are kept.
+/// Who comes in with the next view, at a rank above all that are kept. One a view: of two, neither
+/// could show that it has a link to the other.
 struct Joiner {
+  std::uint64_t named = 0;  ///< 1: there is one
   std::uint64_t link = 0;   ///< transports::LinkId, the same number at every member
   std::uint64_t nonce = 0;  ///< which incarnation: the epoch nonce of its ring
+  std::uint64_t sends = 0;  ///< 1: it may multicast
 };
 
 /// What the members of a view agree on, once: how it ends and who goes on (DESIGN §6). Lies in a
@@ -28,10 +28,9 @@ struct alignas(64) Proposal {
   std::uint64_t first_index = 0;  ///< where turns begin in the next view
   std::uint64_t streams = 0;      ///< how many trims there are
   std::uint64_t checksum = 0;     ///< of all the rest, number included
-  std::uint64_t joiner_count = 0;
-  std::uint64_t sending = 0;    ///< joiners that may multicast, a bit each, in their order
-  std::uint64_t stateless = 0;  ///< ranks of the *next* view that still lack the state
-  std::array<Joiner, kMostJoiners> joiners{};
+  std::uint64_t stateless = 0;    ///< ranks of the *next* view that still lack the state
+  Joiner joiner;
+  std::uint64_t unused[6]{};
   /// Per stream, in sender order: how many turns belong to the ended view.
   std::array<std::uint64_t, kMostMembers> trims{};
 

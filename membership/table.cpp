@@ -13,11 +13,11 @@ using transports::kInlineBytes;
 using transports::Post;
 
 Table::Table(transports::Transport& transport, const ordering::ViewLayout& layout,
-             std::uint64_t view, const Welcome& welcome, std::uint32_t joiners)
+             std::uint64_t view, const Welcome& welcome)
     : transport_(transport), layout_(layout), view_(view) {
   mine_.shown = view;
   mine_.welcome = welcome;
-  if (joiners > 0) touch(Part::welcome);
+  if (welcome.view != 0) touch(Part::welcome);
   for (std::uint32_t rank = 0; rank < layout.members; ++rank) {
     if (rank == layout.my_rank) continue;
     const transports::LinkId link = layout.links.empty() ? rank : layout.links[rank];
@@ -25,8 +25,8 @@ Table::Table(transports::Transport& transport, const ordering::ViewLayout& layou
     LOCKSTEP_ASSERT(inbound.size() >= region_bytes(layout.ring_bytes));
     const std::byte* const place = inbound.data() + table_offset(layout.ring_bytes);
     Peer peer{.rank = rank, .link = link, .row = reinterpret_cast<const TableRow*>(place)};
-    const bool joins = rank + joiners >= layout.members;
-    if (!joins) peer.posted[static_cast<std::size_t>(Part::welcome)] = joiners > 0 ? 1 : 0;
+    constexpr auto kWelcome = static_cast<std::size_t>(Part::welcome);
+    if (rank + 1 != layout.members) peer.posted[kWelcome] = versions_[kWelcome];
     peers_.push_back(peer);
   }
   touch(Part::sight);

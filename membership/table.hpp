@@ -58,7 +58,7 @@ class Table {
  public:
   /// Parts of a row, in the order in which they are posted.
   enum class Part : std::uint8_t {
-    welcome,   ///< to joiners only: what their first view is
+    welcome,   ///< to a joiner only: what its first view is
     sight,     ///< unreachable, leaving, joinable, has_state
     shown,     ///< after them: the row speaks of this view now
     value,     ///< an acceptance, in front of every later promise…
@@ -70,9 +70,9 @@ class Table {
   };
   static constexpr std::size_t kParts = 9;
 
-  /// `welcome`, if it is one, goes to the last `joiners` ranks.
+  /// `welcome`, if it is one, goes to the last rank: it has just joined.
   Table(transports::Transport& transport, const ordering::ViewLayout& layout, std::uint64_t view,
-        const Welcome& welcome = {}, std::uint32_t joiners = 0);
+        const Welcome& welcome = {});
 
   [[nodiscard]] std::uint64_t view() const noexcept { return view_; }
   [[nodiscard]] std::uint32_t members() const noexcept { return layout_.members; }

@@ -6,7 +6,6 @@
 
 #include "membership/mutant.hpp"
 #include "ordering/frame.hpp"
-#include "runtime/assert.hpp"
 
 namespace lockstep::membership::inline LOCKSTEP_VARIANT {
 namespace {
@@ -22,11 +21,10 @@ transports::LinkId link_of(const ordering::ViewLayout& layout, std::uint32_t ran
 /// Everything that belongs to one view.
 struct Views::Epoch {
   Epoch(transports::Transport& transport, const ordering::ViewLayout& layout, std::uint64_t id,
-        const Admissions& admissions, const ViewsOptions& options, const Welcome& welcome = {},
-        std::uint32_t joiners = 0)
+        const Admissions& admissions, const ViewsOptions& options, const Welcome& welcome = {})
       : view(id),
         order(transport, layout),
-        table(transport, order.layout(), id, welcome, joiners),
+        table(transport, order.layout(), id, welcome),
         agreement(table, order, admissions, options.agreement),
         observation(order, layout.members, layout.my_rank, options.observation) {}
 
@@ -254,9 +252,10 @@ void Views::finish() noexcept {
   previous_ = std::move(current_);
   const ordering::ViewLayout layout = next_layout(value);
   const std::uint64_t view = previous_->view + 1;
-  const auto joiners = static_cast<std::uint32_t>(value.joiner_count);
-  current_ = std::make_unique<Epoch>(transport_, layout, view, admissions_, options_,
-                                     Welcome::to(view, layout, value.stateless), joiners);
+  const bool joined = value.joiner.named != 0;
+  current_ =
+      std::make_unique<Epoch>(transport_, layout, view, admissions_, options_,
+                              joined ? Welcome::to(view, layout, value.stateless) : Welcome{});
   if (has_state_) current_->table.show_state();
   lose_who_is_not_there(value);
   previous_->order.succeeded_by(current_->order);
@@ -306,10 +305,10 @@ ordering::ViewLayout Views::next_layout(const Proposal& value) const {
       next.senders.push_back(next_rank);
     }
   }
-  for (std::uint32_t i = 0; i < value.joiner_count; ++i) {
-    if ((value.sending & bit(i)) != 0) next.senders.push_back(next.members);
-    next.links.push_back(static_cast<transports::LinkId>(value.joiners[i].link));
-    next.nonces.push_back(value.joiners[i].nonce);
+  if (value.joiner.named != 0) {
+    if (value.joiner.sends != 0) next.senders.push_back(next.members);
+    next.links.push_back(static_cast<transports::LinkId>(value.joiner.link));
+    next.nonces.push_back(value.joiner.nonce);
     ++next.members;
   }
   // An order needs somebody's turns to count by, though he may have nothing to say.
@@ -378,21 +377,21 @@ void Views::drop_evicted() noexcept {
 // A joiner whose link to this member went down, or was made by another incarnation: the others may
 // not have noticed when they named it. It is as if it died right after.
 void Views::lose_who_is_not_there(const Proposal& value) noexcept {
-  for (std::uint32_t i = 0; i < value.joiner_count; ++i) {
-    const auto link = static_cast<transports::LinkId>(value.joiners[i].link);
-    const bool known = (admissions_.links() & bit(link)) != 0;
-    if (!known || admissions_.nonce(link) != value.joiners[i].nonce) links_down_ |= bit(link);
-    admissions_.withdraw(link);
-  }
+  if (value.joiner.named == 0) return;
+  const auto link = static_cast<transports::LinkId>(value.joiner.link);
+  const bool known = (admissions_.links() & bit(link)) != 0;
+  if (!known || admissions_.nonce(link) != value.joiner.nonce) links_down_ |= bit(link);
+  admissions_.withdraw(link);
 }
 
 // ---- joining -----------------------------------------------------------------------------------
 
-void Views::admit(transports::LinkId link, std::uint64_t nonce, bool sends) noexcept {
-  LOCKSTEP_ASSERT(is_free(link));
+bool Views::admit(transports::LinkId link, std::uint64_t nonce, bool sends) noexcept {
+  if (!is_free(link)) return false;
   links_down_ &= ~bit(link);
   admissions_.admit(link, nonce, sends);
   links_moved_ = true;
+  return true;
 }
 
 bool Views::is_free(transports::LinkId link) const noexcept {

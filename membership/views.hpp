@@ -98,8 +98,9 @@ class Views final : public runtime::Duty {
   void leave() noexcept;
 
   /// Somebody wants to join, and there is a link to him. When all members have one, a view follows
-  /// that has him, and he is welcomed over it (find_welcome). `nonce` is that of his ring.
-  void admit(transports::LinkId link, std::uint64_t nonce, bool sends) noexcept;
+  /// that has him, and he is welcomed over it (find_welcome). `nonce` is that of his ring. False if
+  /// the link is not free: he was named without it, and has to come anew.
+  bool admit(transports::LinkId link, std::uint64_t nonce, bool sends) noexcept;
   /// Whether `link` belongs to nobody of the current view or the one before, so that it can be made
   /// anew.
   [[nodiscard]] bool is_free(transports::LinkId link) const noexcept;

@@ -67,20 +67,20 @@ TEST(ViewSimulation, SeedsCoverWhatAScenarioCanHave) {
   std::uint64_t members = 0;
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
     const ViewScenario scenario = draw_view_scenario(seed);
-    members |= std::uint64_t{1} << scenario.network.members;
+    members |= std::uint64_t{1} << scenario.founders;
     for (const Mishap& mishap : scenario.mishaps) {
       kinds |= std::uint64_t{1} << static_cast<std::uint32_t>(mishap.kind);
       triggers |= std::uint64_t{1} << static_cast<std::uint32_t>(mishap.trigger);
     }
   }
-  EXPECT_EQ(kinds, 0b1111'1111U);
+  EXPECT_EQ(kinds, 0b1'1111'1111U);
   EXPECT_EQ(triggers, 0b1111U);
   EXPECT_EQ(members, 0b11'1100U);
 }
 
 /// Whether a death at any one write of a change of view shows a violation.
 bool any_single_death_shows(std::string_view mutant) {
-  for (std::uint32_t leaver = 0; leaver < 3; ++leaver) {
+  for (std::uint32_t leaver = 0; leaver < kChanges; ++leaver) {
     Trace trace(false);
     const std::uint64_t operations =
         production::simulate_views(one_change(leaver), {}, trace).operations;

@@ -20,8 +20,8 @@ constexpr std::uint64_t bit(std::uint32_t member) { return std::uint64_t{1} << m
 /// Draws what befalls one group.
 class Fate {
  public:
-  Fate(std::uint32_t members, std::uint64_t silence_ns, Random& random)
-      : members_(members), silence_ns_(silence_ns), random_(random) {}
+  Fate(std::uint32_t members, std::uint32_t joiners, std::uint64_t silence_ns, Random& random)
+      : members_(members), joiners_(joiners), silence_ns_(silence_ns), random_(random) {}
 
   std::vector<Mishap> draw() {
     if (members_ == 5 && random_.chance(200)) return draw_split();
@@ -36,6 +36,7 @@ class Fate {
     if (random_.chance(150)) draw_stop(first.at_ns);
     if (random_.chance(150)) draw_flapping(first.at_ns);
     if (random_.chance(200)) draw_jumps(first.at_ns);
+    for (std::uint32_t i = 0; i < joiners_; ++i) draw_join(members_ + i, first.at_ns);
     std::ranges::sort(mishaps_, {}, &Mishap::at_ns);
     return std::move(mishaps_);
   }
@@ -164,6 +165,33 @@ class Fate {
     }
   }
 
+  // Somebody comes, often while the view is changing anyway; and may not come far.
+  void draw_join(std::uint32_t joiner, std::uint64_t from_ns) {
+    Mishap join{.kind = Kind::join, .member = joiner, .peers = bit(joiner)};
+    join.at_ns = random_.between(10'000, kEventfulNs);
+    if (random_.chance(400)) join.at_ns = from_ns - from_ns / 8 + random_.below(60'000);
+    mishaps_.push_back(join);
+    const std::uint64_t more = random_.below(3);
+    for (std::uint64_t i = 0; i < more; ++i) {
+      Mishap mishap = draw_one();
+      mishap.at_ns = join.at_ns + random_.below(random_.chance(600) ? 60'000 : 2 * silence_ns_);
+      const bool befalls_it = random_.chance(600);
+      if (befalls_it) {
+        mishap.member = joiner;
+        mishap.peers = draw_some(members_);
+      } else if (mishap.kind == Kind::crash || mishap.kind == Kind::break_link) {
+        mishap.kind = Kind::pause;  // the founders had their share
+      }
+      mishaps_.push_back(mishap);
+    }
+  }
+
+  std::uint64_t draw_some(std::uint32_t members) {
+    const std::uint64_t all = bit(members) - 1;
+    const std::uint64_t some = random_.next() & all;
+    return some == 0 || random_.chance(500) ? all : some;
+  }
+
   // Clocks leap, as after a machine was suspended, some of them while the view is changing.
   void draw_jumps(std::uint64_t from_ns) {
     const std::uint64_t count = random_.between(1, 4);
@@ -178,22 +206,30 @@ class Fate {
   }
 
   const std::uint32_t members_;
+  const std::uint32_t joiners_;
   const std::uint64_t silence_ns_;
   Random& random_;
   std::vector<Mishap> mishaps_;
 };
 
 std::string_view word(Kind kind) {
-  constexpr std::string_view kWords[] = {"crashes",           "pauses",           "leaves",
-                                         "is cut off from",   "is not heard by",  "accuses",
-                                         "loses its link to", "sees a clock leap"};
+  constexpr std::string_view kWords[] = {"crashes",
+                                         "pauses",
+                                         "leaves",
+                                         "is cut off from",
+                                         "is not heard by",
+                                         "accuses",
+                                         "loses its link to",
+                                         "sees a clock leap",
+                                         "joins"};
   return kWords[static_cast<std::size_t>(kind)];
 }
 
 }  // namespace
 
-std::vector<Mishap> draw_mishaps(std::uint32_t members, std::uint64_t silence_ns, Random& random) {
-  return Fate(members, silence_ns, random).draw();
+std::vector<Mishap> draw_mishaps(std::uint32_t members, std::uint32_t joiners,
+                                 std::uint64_t silence_ns, Random& random) {
+  return Fate(members, joiners, silence_ns, random).draw();
 }
 
 std::string to_string(const Mishap& mishap) {

@@ -20,6 +20,7 @@ struct Mishap {
     accuse,      ///< `member` wrongly takes `peers` for unreachable for `duration_ns`
     break_link,  ///< the link between `member` and the lowest of `peers` goes down for good
     jump,        ///< the clock of `member` leaps forward by `duration_ns`
+    join,        ///< `member`, who is not there yet, comes
   };
   /// What it waits for: a time, or the first step of this kind in a change of view from then on;
   /// then it befalls whoever took the step.
@@ -40,10 +41,10 @@ struct Mishap {
 /// Within this virtual time everything befalls a group.
 inline constexpr std::uint64_t kEventfulNs = 1'500'000;
 
-/// What befalls a group of `members`, by time: at least one thing after which the view has to
-/// change, unless nobody can be spared.
-std::vector<Mishap> draw_mishaps(std::uint32_t members, std::uint64_t silence_ns,
-                                 transports::Random& random);
+/// What befalls a group of `members`, and of `joiners` with the numbers after theirs, by time: at
+/// least one thing after which the view has to change, unless nobody can be spared.
+std::vector<Mishap> draw_mishaps(std::uint32_t members, std::uint32_t joiners,
+                                 std::uint64_t silence_ns, transports::Random& random);
 
 /// One mishap in words, for people.
 std::string to_string(const Mishap& mishap);

@@ -96,12 +96,14 @@ bool run_seeds(const Options& options) {
     total.deliveries += report.deliveries;
     total.virtual_ns += report.virtual_ns;
     total.views += report.views - 1;
+    total.joins += report.joins;
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   fmt::print(
-      "{} seeds from {} on: no violation; {} messages, {} deliveries, {} view changes, {:.1f} s of "
+      "{} seeds from {} on: no violation; {} messages, {} deliveries, {} view changes, {} joins, "
+      "{:.1f} s of "
       "virtual time in {:.1f} s ({:.0f} seeds/s)\n",
-      options.seeds, options.first_seed, total.messages, total.deliveries, total.views,
+      options.seeds, options.first_seed, total.messages, total.deliveries, total.views, total.joins,
       static_cast<double>(total.virtual_ns) / 1e9, took.count(),
       static_cast<double>(options.seeds) / took.count());
   return true;
@@ -123,7 +125,7 @@ bool survives(const Options& options, const ViewScenario& scenario) {
 bool run_exhaustive(const Options& options) {
   std::uint64_t singles = 0;
   std::uint64_t pairs = 0;
-  for (std::uint32_t leaver = 0; leaver < 3; ++leaver) {
+  for (std::uint32_t leaver = 0; leaver < kChanges; ++leaver) {
     Trace trace(false);
     const std::uint64_t operations =
         production::simulate_views(one_change(leaver), {}, trace).operations;
@@ -140,7 +142,8 @@ bool run_exhaustive(const Options& options) {
     }
   }
   fmt::print(
-      "one change of view of three members, each of them leaving in turn: {} single crashes "
+      "one change of view of three members, each of them leaving in turn and a fourth joining: {} "
+      "single crashes "
       "and {} pairs, one at every write: no violation\n",
       singles, pairs);
   return true;

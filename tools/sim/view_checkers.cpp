@@ -90,9 +90,14 @@ void ViewInvariants::installed(std::uint32_t member, std::uint64_t view,
                      before));
   }
   view_of_[member] = view;
+  waiting_ &= ~(std::uint64_t{1} << member);
   auto [found, is_new] = views_.try_emplace(view);
   ViewHistory& history = found->second;
-  if (is_new) history.members = members;
+  if (is_new) {
+    history.members = members;
+    history.first_due = next_[member];
+    if (before != 0) history.first_chain = chain_of(member, before);
+  }
   if (history.members != members) {
     note(fmt::format("I6 one primary: view {} has members {} at member {}, and {} elsewhere", view,
                      members, member, history.members));
@@ -101,7 +106,16 @@ void ViewInvariants::installed(std::uint32_t member, std::uint64_t view,
     note(fmt::format("I6 one primary: member {} installed view {} of {}, without itself", member,
                      view, members));
   }
-  if (before == 0) return;
+  if (before == 0) {
+    if (is_new && view != 1) {
+      note(fmt::format("I6 one primary: member {} joined with view {}, which nobody had installed",
+                       member, view));
+    }
+    // It begins with the state that the others have then.
+    next_[member] = history.first_due;
+    if (!is_new && view != 1) stateless_ |= std::uint64_t{1} << member;
+    return;
+  }
   ViewHistory& ended = views_[before];
   const auto is_old = [&](std::uint32_t one) {
     return std::ranges::find(ended.members, one) != ended.members.end();
@@ -130,6 +144,36 @@ void ViewInvariants::installed(std::uint32_t member, std::uint64_t view,
   }
 }
 
+std::uint64_t ViewInvariants::chain_of(std::uint32_t member, std::uint64_t view) const {
+  const ViewHistory& history = views_.at(view);
+  const auto found = history.delivered.find(member);
+  const std::size_t count = found == history.delivered.end() ? 0 : found->second;
+  std::uint64_t chain = history.first_chain;
+  for (std::size_t i = 0; i < std::min(count, history.order.size()); ++i) {
+    chain = link_chain(chain, history.order[i].sender, history.order[i].hash);
+  }
+  return chain;
+}
+
+void ViewInvariants::loaded(std::uint32_t member, std::uint64_t chain) {
+  stateless_ &= ~(std::uint64_t{1} << member);
+  if (chain == chain_of(member, view_of_[member])) return;
+  note(fmt::format("I7 state: the state of member {}, in view {}, is not that of the others there",
+                   member, view_of_[member]));
+}
+
+bool ViewInvariants::waits_in_vain(std::uint32_t member) const {
+  if ((waiting_ >> member & 1U) == 0 || !lives(member)) return false;
+  const std::vector<std::uint32_t>& members = newest_members();
+  // Named once, and left out again before it began: it would have to come anew.
+  const bool was_named = std::ranges::any_of(views_, [&](const auto& view) {
+    return std::ranges::find(view.second.members, member) != view.second.members.end();
+  });
+  if (was_named && std::ranges::find(members, member) == members.end()) return false;
+  return std::ranges::none_of(
+      members, [&](std::uint32_t other) { return (broken_[member] >> other & 1U) != 0; });
+}
+
 void ViewInvariants::evicted(std::uint32_t member) { gone_ |= std::uint64_t{1} << member; }
 
 const std::vector<std::uint32_t>& ViewInvariants::newest_members() const {
@@ -140,10 +184,13 @@ bool ViewInvariants::settled() const {
   const auto& [view, history] = *views_.rbegin();
   for (const std::uint32_t member : history.members) {
     if (!lives(member)) return false;
-    if (view_of_[member] != view) return false;
+    if (view_of_[member] != view || !has_state(member)) return false;
     for (const std::uint32_t sender : history.members) {
       if (next_[member][sender] != sent_[sender].size()) return false;
     }
+  }
+  for (std::uint32_t member = 0; member < members_; ++member) {
+    if (waits_in_vain(member)) return false;
   }
   return true;
 }
@@ -173,9 +220,12 @@ bool ViewInvariants::can_agree(const std::vector<std::uint32_t>& members) const 
 
 bool ViewInvariants::can_settle() const {
   const std::vector<std::uint32_t>& newest = newest_members();
-  const bool any = std::ranges::any_of(newest, [&](std::uint32_t one) { return lives(one); });
+  const bool any = std::ranges::any_of(newest, [&](std::uint32_t one) {
+    return lives(one) && has_state(one) && view_of_[one] != 0;
+  });
   return any && std::ranges::all_of(newest, [&](std::uint32_t member) {
-           return !lives(member) || can_agree(views_.at(view_of_[member]).members);
+           const bool begun = lives(member) && view_of_[member] != 0;
+           return !begun || can_agree(views_.at(view_of_[member]).members);
          });
 }
 
@@ -192,6 +242,11 @@ void ViewInvariants::time_is_up(std::uint64_t now_ns) {
                        member, view_of_[member], view, history.members));
       return;
     }
+    if (!has_state(member)) {
+      note(fmt::format("I8 liveness: at {} ns member {}, in view {}, still lacks the state", now_ns,
+                       member, view));
+      return;
+    }
     for (const std::uint32_t sender : history.members) {
       if (next_[member][sender] == sent_[sender].size()) continue;
       note(
@@ -201,6 +256,11 @@ void ViewInvariants::time_is_up(std::uint64_t now_ns) {
                       sent_[sender].size(), sender));
       return;
     }
+  }
+  for (std::uint32_t member = 0; member < members_; ++member) {
+    if (!waits_in_vain(member)) continue;
+    note(fmt::format("I8 liveness: at {} ns member {} still waits to join view {} of {}", now_ns,
+                     member, view, history.members));
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -8,6 +9,11 @@
 #include "tools/sim/history.hpp"
 
 namespace lockstep::sim {
+
+/// The hash of a state that one more message went into.
+inline std::uint64_t link_chain(std::uint64_t chain, std::uint32_t sender, std::uint64_t hash) {
+  return (std::rotl(chain, 7) ^ hash ^ sender) * 0x9e3779b97f4a7c15U;
+}
 
 /// The invariants of DESIGN §9 over a group whose views change, as a reader of histories: what was
 /// published, what was delivered in which view, which views were installed. Knows nothing of how
@@ -23,6 +29,12 @@ class ViewInvariants {
                  const std::vector<std::uint32_t>& members, std::uint64_t at_ns);
   void evicted(std::uint32_t member);
   void crashed(std::uint32_t member) { gone_ |= std::uint64_t{1} << member; }
+  /// It is there, and wants to join.
+  void comes(std::uint32_t member) { waiting_ |= std::uint64_t{1} << member; }
+  /// A joiner has a state, in which all messages went that it delivered: `chain` is the hash of all
+  /// that it is made of, message by message (`link_chain`).
+  void loaded(std::uint32_t member, std::uint64_t chain);
+
   /// The link between two members is down for good.
   void broken(std::uint32_t one, std::uint32_t other);
   /// It asked to go: then a view may be left by more than a minority.
@@ -53,6 +65,8 @@ class ViewInvariants {
     std::map<std::uint32_t, std::size_t> delivered;  ///< by member: how much of it
     std::optional<std::size_t> final;  ///< how much who installed the next view had delivered
     std::uint32_t final_by = 0;
+    std::vector<std::uint64_t> first_due{};  ///< by sender: the id due when it begins
+    std::uint64_t first_chain = 0;           ///< of all messages before it
   };
 
   std::uint32_t members_;
@@ -62,11 +76,20 @@ class ViewInvariants {
   std::vector<std::vector<std::uint64_t>> next_;  ///< by member, sender: the id due
   std::vector<std::uint64_t> last_sequence_;      ///< by member, plus one
   std::vector<std::uint64_t> last_timestamp_ns_;  ///< by member
+  [[nodiscard]] bool has_state(std::uint32_t member) const {
+    return (stateless_ >> member & 1U) == 0;
+  }
+  /// Of all that a member had delivered up to where it is, or ended, in a view.
+  [[nodiscard]] std::uint64_t chain_of(std::uint32_t member, std::uint64_t view) const;
+  /// Waits, though nothing keeps it from joining.
+  [[nodiscard]] bool waits_in_vain(std::uint32_t member) const;
   [[nodiscard]] bool can_agree(const std::vector<std::uint32_t>& members) const;
 
   std::vector<std::uint64_t> broken_;  ///< by member: to whom
   std::uint64_t gone_ = 0;             ///< crashed or evicted
   std::uint64_t leaving_ = 0;
+  std::uint64_t waiting_ = 0;    ///< to join
+  std::uint64_t stateless_ = 0;  ///< joined, and not loaded yet
   Violation violation_;
 };
 

@@ -11,7 +11,6 @@ using transports::WriteOrder;
 
 transports::SimOptions draw_network(Random& random) {
   transports::SimOptions options;
-  options.members = static_cast<std::uint32_t>(random.between(2, 5));
   options.write_order = static_cast<WriteOrder>(random.below(3));
   options.delay_min_ns = random.between(50, 500);
   options.delay_max_ns = options.delay_min_ns + random.between(0, 5'000);
@@ -31,7 +30,8 @@ void draw_members(ViewScenario& scenario, Random& random) {
   for (std::uint32_t member = 0; member < count; ++member) {
     if (!some_silent || random.chance(600)) scenario.senders.push_back(member);
   }
-  if (scenario.senders.empty()) scenario.senders.push_back(0);
+  const bool founder_sends = !scenario.senders.empty() && scenario.senders[0] < scenario.founders;
+  if (!founder_sends) scenario.senders.insert(scenario.senders.begin(), 0);
   const std::uint64_t messages = random.between(200, 320);
   for (std::uint64_t i = 0; i < messages; ++i) {
     ++scenario.members[scenario.senders[random.below(scenario.senders.size())]].messages;
@@ -58,6 +58,10 @@ ViewScenario draw_view_scenario(std::uint64_t seed) {
   ViewScenario scenario;
   scenario.seed = seed;
   scenario.network = draw_network(random);
+  scenario.founders = static_cast<std::uint32_t>(random.between(2, 5));
+  const auto joiners = static_cast<std::uint32_t>(random.chance(500) ? random.between(1, 2) : 0);
+  scenario.network.members = scenario.founders + joiners;
+  scenario.loading_ns = random.between(1'000, random.chance(300) ? 1'000'000 : 50'000);
   scenario.ring_bytes = std::uint64_t{4'096} << random.below(2);
   scenario.silence_ns = random.between(60'000, 300'000);
   // Some are so impatient that attempts race each other.
@@ -68,19 +72,21 @@ ViewScenario draw_view_scenario(std::uint64_t seed) {
   draw_members(scenario, random);
   scenario.sizes = static_cast<Sizes>(random.below(3));
   scenario.equal_bytes = random.below(200);
-  scenario.mishaps = draw_mishaps(scenario.network.members, scenario.silence_ns, random);
+  scenario.mishaps = draw_mishaps(scenario.founders, joiners, scenario.silence_ns, random);
   return scenario;
 }
 
 ViewScenario one_change(std::uint32_t leaver) {
   ViewScenario scenario;
   scenario.seed = leaver + 1;
-  scenario.network.members = 3;
+  const bool joins = leaver == 3;
+  scenario.founders = 3;
+  scenario.network.members = joins ? 4 : 3;
   scenario.network.delay_max_ns = 1'000;
   scenario.network.clog_permille = 0;
   scenario.network.slow_completion_permille = 0;
-  scenario.senders = {0, 1, 2};
-  for (std::uint32_t member = 0; member < 3; ++member) {
+  for (std::uint32_t member = 0; member < scenario.network.members; ++member) {
+    scenario.senders.push_back(member);
     MemberPlan plan;
     plan.messages = 12;
     plan.turn_ns = 400;
@@ -89,7 +95,8 @@ ViewScenario one_change(std::uint32_t leaver) {
   }
   scenario.sizes = Sizes::tiny;
   Mishap leave;
-  leave.kind = Mishap::Kind::leave;
+  leave.kind = joins ? Mishap::Kind::join : Mishap::Kind::leave;
+  leave.peers = 1U << leaver;
   leave.at_ns = 5'000;
   leave.member = leaver;
   scenario.mishaps.push_back(leave);
@@ -98,9 +105,9 @@ ViewScenario one_change(std::uint32_t leaver) {
 
 std::string describe(const ViewScenario& scenario) {
   std::string text =
-      fmt::format("{} members, rings of {} bytes, senders {}, silence {} ns, patience {} ns",
-                  scenario.network.members, scenario.ring_bytes, scenario.senders,
-                  scenario.silence_ns, scenario.patience_ns);
+      fmt::format("{} members of {}, rings of {} bytes, senders {}, silence {} ns, patience {} ns",
+                  scenario.founders, scenario.network.members, scenario.ring_bytes,
+                  scenario.senders, scenario.silence_ns, scenario.patience_ns);
   for (const std::uint64_t death : scenario.deaths) {
     text += fmt::format("; who posts write {} of the change dies", death);
   }

@@ -15,6 +15,7 @@ struct ViewScenario {
   std::uint64_t seed = 0;
   transports::SimOptions network;
   std::uint64_t ring_bytes = 4'096;
+  std::uint32_t founders = 3;  ///< members of the first view; the rest may join later
   std::vector<MemberPlan> members;
   std::vector<std::uint32_t> senders;
   Sizes sizes = Sizes::mixed;
@@ -22,7 +23,8 @@ struct ViewScenario {
   std::uint64_t heartbeat_ns = 10'000;
   std::uint64_t silence_ns = 200'000;
   std::uint64_t patience_ns = 100'000;
-  std::vector<Mishap> mishaps;  ///< by time
+  std::uint64_t loading_ns = 50'000;  ///< the longest that a joiner takes to get the state
+  std::vector<Mishap> mishaps;        ///< by time
   /// Who posts the n-th write from the first mishap on dies doing it; ascending.
   std::vector<std::uint64_t> deaths;
 };
@@ -31,7 +33,8 @@ struct ViewScenario {
 ViewScenario draw_view_scenario(std::uint64_t seed);
 
 /// One change of view of three calm members that all send, for searches over all its operations:
-/// `leaver` leaves while messages flow.
+/// `leaver` leaves while messages flow; or, if it is the last, a fourth joins.
+inline constexpr std::uint32_t kChanges = 4;
 ViewScenario one_change(std::uint32_t leaver);
 
 /// The scenario in a few lines, for people.

@@ -3,8 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <map>
+#include <optional>
+#include <utility>
 
+#include "membership/welcome.hpp"
 #include "tools/sim/payload.hpp"
 
 namespace lockstep::sim::inline LOCKSTEP_VARIANT {
@@ -35,15 +40,28 @@ std::uint64_t payload_seed(const ViewScenario& scenario, std::uint32_t rank, std
 /// One member: the real views and order, driven by hand.
 class ViewSimulation::Member final : public MessageHandler, public membership::ViewEvents {
  public:
-  Member(ViewSimulation& simulation, std::uint32_t which, const ordering::ViewLayout& layout,
-         const membership::ViewsOptions& options)
-      : number(which),
-        plan(simulation.scenario_.members[which]),
-        simulation_(simulation),
-        views(simulation.network_.endpoint(which), layout, 1, *this, *this, options) {}
+  Member(ViewSimulation& simulation, std::uint32_t which)
+      : number(which), plan(simulation.scenario_.members[which]), simulation_(simulation) {}
+
+  /// Its first view.
+  void begin(std::uint64_t id, const ordering::ViewLayout& layout, std::uint64_t stateless) {
+    membership::ViewsOptions options{
+        .observation = {.heartbeat_interval_ns = simulation_.scenario_.heartbeat_ns,
+                        .silence_timeout_ns = simulation_.scenario_.silence_ns},
+        .agreement = {.patience_ns = simulation_.scenario_.patience_ns},
+        .wall_offset_ns = simulation_.random_.below(1'000'000)};
+    options.has_state = (stateless >> layout.my_rank & 1U) == 0;
+    has_state = options.has_state;
+    views = std::make_unique<membership::Views>(simulation_.network_.endpoint(number), layout, id,
+                                                *this, *this, options);
+    view = id;
+    tell(id, layout);
+    note_donations(id, layout, stateless);
+  }
+  [[nodiscard]] bool is_in() const { return views != nullptr; }
 
   void apply(const Message& message) override {
-    const ordering::ViewLayout& layout = views.order().layout();
+    const ordering::ViewLayout& layout = views->order().layout();
     const std::uint32_t sender =
         message.sender < layout.members ? member_of(layout, message.sender) : ~0U;
     simulation_.add(TraceKind::deliver, number, sender, message.sequence, message.payload.size());
@@ -57,12 +75,18 @@ class ViewSimulation::Member final : public MessageHandler, public membership::V
          .hash = payload_hash(message.payload),
          .token = message.mine ? std::optional(message.token) : std::nullopt});
     ++simulation_.report_.deliveries;
+    if (has_state) {
+      chain = link_chain(chain, sender, payload_hash(message.payload));
+    } else {
+      waiting.push_back({sender, payload_hash(message.payload)});
+    }
     if (simulation_.random_.chance(plan.publish_in_apply_permille)) simulation_.publish_one(*this);
   }
   bool control_step(std::uint64_t /*now_ns*/) noexcept override { return false; }
   [[nodiscard]] bool control_pending() const noexcept override { return false; }
   void view_installed(std::uint64_t id, const ordering::ViewLayout& layout,
-                      std::uint64_t /*stateless*/) noexcept override {
+                      std::uint64_t stateless) noexcept override {
+    note_donations(id, layout, stateless);
     simulation_.add(TraceKind::install, number, layout.my_rank, id, layout.members);
     tell(id, layout);
     simulation_.report_.views = std::max(simulation_.report_.views, id);
@@ -93,6 +117,21 @@ class ViewSimulation::Member final : public MessageHandler, public membership::V
 
   void link_silent(transports::LinkId /*link*/) noexcept override {}
 
+  // What is real here is who gives to whom, and from which cut on; the state itself is a hash.
+  void note_donations(std::uint64_t id, const ordering::ViewLayout& layout,
+                      std::uint64_t stateless) {
+    donors.installed(id, layout, stateless);
+    for (const membership::Donors::Donation& donation : donors.donations()) {
+      if (donation.cut != id) continue;
+      if (donation.from == number) cuts[id] = chain;
+      if (donation.to != number || has_state) continue;
+      waiting.clear();
+      loading = donation;
+      loaded_ns = simulation_.clock_.now_ns() +
+                  simulation_.random_.below(simulation_.scenario_.loading_ns + 1);
+    }
+  }
+
   static std::uint32_t member_of(const ordering::ViewLayout& layout, std::uint32_t rank) {
     return layout.links.empty() ? rank : layout.links[rank];
   }
@@ -117,7 +156,18 @@ class ViewSimulation::Member final : public MessageHandler, public membership::V
   std::uint64_t opened_ns = 0;
   std::uint64_t view = 1;
   bool asleep = false;
-  membership::Views views;
+  std::unique_ptr<membership::Views> views;  ///< none: it is not in the group, or not yet
+
+  bool comes = false;       ///< a joiner that is there
+  std::uint64_t nonce = 0;  ///< of a joiner
+  std::uint64_t links = 0;  ///< of a joiner: to whom it has links
+  bool has_state = false;
+  std::uint64_t chain = 0;  ///< its state
+  membership::Donors donors;
+  std::map<std::uint64_t, std::uint64_t> cuts;  ///< of a donor: the state at the cut
+  std::optional<membership::Donors::Donation> loading;
+  std::uint64_t loaded_ns = kNever;
+  std::vector<std::pair<std::uint32_t, std::uint64_t>> waiting;  ///< delivered, not in the state
 };
 
 ViewSimulation::ViewSimulation(const ViewScenario& scenario, Trace& trace)
@@ -127,22 +177,18 @@ ViewSimulation::ViewSimulation(const ViewScenario& scenario, Trace& trace)
       network_(random_.next(), network_options(scenario), clock_),
       invariants_(scenario.network.members) {
   network_.observe(this);
-  ordering::ViewLayout layout{.members = scenario.network.members,
-                              .senders = scenario.senders,
-                              .ring_bytes = scenario.ring_bytes};
+  ordering::ViewLayout layout{
+      .members = scenario.founders, .senders = scenario.senders, .ring_bytes = scenario.ring_bytes};
+  std::erase_if(layout.senders, [&](std::uint32_t sender) { return sender >= layout.members; });
   for (std::uint32_t i = 0; i < layout.members; ++i) {
     layout.nonces.push_back(random_.next());
     layout.links.push_back(i);
   }
-  for (std::uint32_t i = 0; i < layout.members; ++i) {
+  for (std::uint32_t i = 0; i < scenario.network.members; ++i) {
+    members_.push_back(std::make_unique<Member>(*this, i));
+    if (i >= scenario.founders) continue;
     layout.my_rank = i;
-    const membership::ViewsOptions options{
-        .observation = {.heartbeat_interval_ns = scenario.heartbeat_ns,
-                        .silence_timeout_ns = scenario.silence_ns},
-        .agreement = {.patience_ns = scenario.patience_ns},
-        .wall_offset_ns = random_.below(1'000'000)};
-    members_.push_back(std::make_unique<Member>(*this, i, layout, options));
-    members_.back()->tell(1, layout);
+    members_.back()->begin(1, layout, 0);
     members_.back()->next_ns = random_.below(2 * scenario.members[i].turn_ns);
   }
 }
@@ -180,7 +226,7 @@ bool ViewSimulation::everything_done() const {
   if (next_mishap_ < scenario_.mishaps.size()) return false;
   for (const std::uint32_t number : invariants_.newest_members()) {
     const Member& member = *members_[number];
-    const bool sends = !member.crashed && !member.views.is_evicted();
+    const bool sends = !member.crashed && member.is_in() && !member.views->is_evicted();
     if (sends && member.published < member.plan.messages) return false;
   }
   return invariants_.settled();
@@ -191,6 +237,7 @@ std::uint64_t ViewSimulation::next_ns() const {
   for (const auto& member : members_) {
     if (!member->crashed) next = std::min(next, member->next_ns);
   }
+  for (const Meeting& meeting : meetings_) next = std::min(next, meeting.at_ns);
   if (next_mishap_ < scenario_.mishaps.size()) {
     next = std::min(next, scenario_.mishaps[next_mishap_].at_ns);
   }
@@ -207,6 +254,7 @@ void ViewSimulation::advance() {
     }
     befall(scenario_.mishaps[next_mishap_++]);
   }
+  meet();
   for (std::uint32_t rank = 0; rank < members_.size() && !over(); ++rank) {
     const Member& member = *members_[rank];
     if (member.crashed) continue;
@@ -215,19 +263,81 @@ void ViewSimulation::advance() {
   }
 }
 
+// A joiner goes to everybody who is in a view, again and again as views change. Each end of a link
+// knows of it at a time of its own.
+void ViewSimulation::seek_meetings(std::uint32_t joiner) {
+  for (std::uint32_t other = 0; other < members_.size(); ++other) {
+    const bool known = (members_[joiner]->links & bit(other)) != 0;
+    if (other == joiner || known || members_[other]->crashed || !members_[other]->is_in()) continue;
+    members_[joiner]->links |= bit(other);
+    meetings_.push_back({clock_.now_ns() + random_.below(30'000), joiner, other});
+  }
+}
+
+void ViewSimulation::meet() {
+  std::erase_if(meetings_, [&](const Meeting& meeting) {
+    if (meeting.at_ns > clock_.now_ns()) return false;
+    Member& joiner = *members_[meeting.joiner];
+    Member& other = *members_[meeting.other];
+    if (joiner.crashed || joiner.is_in() || other.crashed || other.views->is_evicted()) return true;
+    const bool sends =
+        std::ranges::find(scenario_.senders, meeting.joiner) != scenario_.senders.end();
+    other.views->admit(meeting.joiner, joiner.nonce, sends);
+    if (other.asleep) other.next_ns = clock_.now_ns();
+    return true;
+  });
+}
+
+/// A turn of somebody who is not in the group yet.
+void ViewSimulation::turn_joiner(Member& joiner) {
+  joiner.next_ns = clock_.now_ns() + joiner.plan.turn_ns;
+  if (!joiner.comes) {
+    joiner.next_ns = kNever;
+    return;
+  }
+  seek_meetings(joiner.number);
+  transports::Transport& transport = network_.endpoint(joiner.number);
+  std::array<transports::LinkDown, 8> events;
+  transport.poll(events);
+  auto first = membership::find_welcome(transport, scenario_.ring_bytes, joiner.links,
+                                        joiner.number, joiner.nonce);
+  if (!first) return;
+  add(TraceKind::install, joiner.number, first->layout.my_rank, first->view, first->layout.members);
+  joiner.begin(first->view, first->layout, first->stateless);
+}
+
+void ViewSimulation::load(Member& joiner) {
+  if (!joiner.loading || clock_.now_ns() < joiner.loaded_ns) return;
+  const Member& donor = *members_[joiner.loading->from];
+  const auto cut = donor.cuts.find(joiner.loading->cut);
+  if (donor.crashed || cut == donor.cuts.end()) return;  // the next view says who gives it instead
+  joiner.chain = cut->second;
+  for (const auto& [sender, hash] : joiner.waiting) {
+    joiner.chain = link_chain(joiner.chain, sender, hash);
+  }
+  joiner.waiting.clear();
+  joiner.loading.reset();
+  joiner.has_state = true;
+  ++report_.joins;
+  invariants_.loaded(joiner.number, joiner.chain);
+  joiner.views->show_state();
+}
+
 void ViewSimulation::turn(std::uint32_t rank) {
   Member& member = *members_[rank];
+  if (!member.is_in()) return turn_joiner(member);
+  load(member);
   if (member.asleep) {
     member.asleep = false;
-    member.views.woke();
+    member.views->woke();
   }
   if (clock_.now_ns() >= member.accuses_until_ns) {
     member.accuses_until_ns = kNever;
-    member.views.report_unreachable(0);
+    member.views->report_unreachable(0);
   }
   publish_burst(rank);
-  const bool busy = member.views.step(clock_.now_ns() + member.ahead_ns);
-  if (member.claims_open != member.views.takes_messages()) {
+  const bool busy = member.views->step(clock_.now_ns() + member.ahead_ns);
+  if (member.claims_open != member.views->takes_messages()) {
     invariants_.note(fmt::format("events: member {} was told that claims are {}allowed", rank,
                                  member.claims_open ? "" : "not "));
   }
@@ -246,14 +356,15 @@ void ViewSimulation::turn(std::uint32_t rank) {
 }
 
 void ViewSimulation::fall_asleep(Member& member) {
-  if (!member.views.prepare_to_sleep()) return;
+  if (!member.views->prepare_to_sleep()) return;
   if (network_.is_woken(member.number)) {
-    member.views.woke();
+    member.views->woke();
     return;
   }
   member.asleep = true;
   const std::uint64_t now_ns = clock_.now_ns();
-  member.next_ns = std::max(member.views.deadline_ns(), now_ns + member.ahead_ns) - member.ahead_ns;
+  member.next_ns =
+      std::max(member.views->deadline_ns(), now_ns + member.ahead_ns) - member.ahead_ns;
   if (member.published < member.plan.messages) {
     member.next_ns = std::min(member.next_ns, std::max(member.next_publish_ns, now_ns));
   }
@@ -270,8 +381,9 @@ void ViewSimulation::publish_burst(std::uint32_t rank) {
 }
 
 bool ViewSimulation::publish_one(Member& member) {
-  if (member.published >= member.plan.messages || !member.claims_open) return false;
-  ordering::ViewOrder& order = member.views.order();
+  const bool may = member.claims_open && member.has_state && member.views->order().is_sender();
+  if (member.published >= member.plan.messages || !may) return false;
+  ordering::ViewOrder& order = member.views->order();
   Scenario sizes;
   sizes.sizes = scenario_.sizes;
   sizes.equal_bytes = scenario_.equal_bytes;
@@ -291,7 +403,7 @@ bool ViewSimulation::publish_one(Member& member) {
 }
 
 void ViewSimulation::note_steps(Member& member) {
-  const membership::TableRow& row = member.views.row();
+  const membership::TableRow& row = member.views->row();
   if (row.promised > member.promised) {
     member.promised = row.promised;
     note_attempt(member);
@@ -301,8 +413,8 @@ void ViewSimulation::note_steps(Member& member) {
     member.accepted = row.accepted;
     befall_who_stepped(member.number, Mishap::Trigger::acceptance);
   }
-  if (member.views.view() > member.view) {
-    member.view = member.views.view();
+  if (member.views->view() > member.view) {
+    member.view = member.views->view();
     befall_who_stepped(member.number, Mishap::Trigger::installation);
   }
 }
@@ -311,8 +423,8 @@ void ViewSimulation::note_steps(Member& member) {
 void ViewSimulation::note_attempt(Member& member) {
   const auto attempt = membership::Attempt::of(member.promised);
   report_.attempts = std::max<std::uint64_t>(report_.attempts, attempt.round + 1);
-  const ordering::ViewLayout& layout = member.views.order().layout();
-  if (member.views.view() != attempt.view || attempt.rank != layout.my_rank) return;
+  const ordering::ViewLayout& layout = member.views->order().layout();
+  if (member.views->view() != attempt.view || attempt.rank != layout.my_rank) return;
   const auto before = membership::Attempt::of(member.opened);
   const bool again = member.opened != 0 && before.view == attempt.view;
   const std::uint64_t now_ns = clock_.now_ns() + member.ahead_ns;
@@ -349,7 +461,11 @@ void ViewSimulation::befall(const Mishap& mishap) {
     return;
   }
   Member& member = *members_[mishap.member];
-  if (member.crashed) return;
+  const bool about_network = mishap.kind == Mishap::Kind::cut ||
+                             mishap.kind == Mishap::Kind::cut_out ||
+                             mishap.kind == Mishap::Kind::break_link;
+  const bool there = member.is_in() || member.comes || about_network;
+  if (member.crashed || (!there && mishap.kind != Mishap::Kind::join)) return;
   const std::uint64_t until_ns = clock_.now_ns() + mishap.duration_ns;
   add(TraceKind::mishap, mishap.member, static_cast<std::uint32_t>(std::countr_zero(mishap.peers)),
       static_cast<std::uint64_t>(mishap.kind), mishap.duration_ns);
@@ -363,12 +479,19 @@ void ViewSimulation::befall(const Mishap& mishap) {
       member.next_ns = member.asleep ? until_ns : std::max(member.next_ns, until_ns);
       if (member.asleep) {
         member.asleep = false;
-        member.views.woke();
+        member.views->woke();
       }
       return;
+    case Mishap::Kind::join:
+      member.comes = true;
+      member.nonce = random_.next();
+      member.next_ns = clock_.now_ns();
+      invariants_.comes(mishap.member);
+      return;
     case Mishap::Kind::leave:
+      if (!member.is_in()) return;
       invariants_.leaves(mishap.member);
-      member.views.leave();
+      member.views->leave();
       if (member.asleep) member.next_ns = clock_.now_ns();
       return;
     case Mishap::Kind::cut:
@@ -380,7 +503,8 @@ void ViewSimulation::befall(const Mishap& mishap) {
       }
       return;
     case Mishap::Kind::accuse:
-      member.views.report_unreachable(mishap.peers);
+      if (!member.is_in()) return;
+      member.views->report_unreachable(mishap.peers);
       member.accuses_until_ns = until_ns;
       if (member.asleep) member.next_ns = clock_.now_ns();
       return;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "membership/donors.hpp"
 #include "membership/views.hpp"
 #include "ordering/variant.hpp"
 #include "runtime/clock.hpp"
@@ -36,6 +37,10 @@ class ViewSimulation final : private transports::SimObserver {
   bool publish_one(Member& member);
   void advance();
   void turn(std::uint32_t rank);
+  void turn_joiner(Member& joiner);
+  void seek_meetings(std::uint32_t joiner);
+  void meet();
+  void load(Member& joiner);
   void fall_asleep(Member& member);
   void befall(const Mishap& mishap);
   void befall_who_stepped(std::uint32_t rank, Mishap::Trigger step);
@@ -54,6 +59,13 @@ class ViewSimulation final : private transports::SimObserver {
   transports::SimNetwork network_;
   ViewInvariants invariants_;
   std::vector<std::unique_ptr<Member>> members_;
+  /// A joiner's link to a member, that the member will know of.
+  struct Meeting {
+    std::uint64_t at_ns;
+    std::uint32_t joiner;
+    std::uint32_t other;
+  };
+  std::vector<Meeting> meetings_;
   std::size_t next_mishap_ = 0;
   std::uint64_t first_operation_ = 0;  ///< of the change: the network's count at the first mishap
   std::vector<Mishap> waiting_;        ///< for a step of a change of view
