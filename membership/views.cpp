@@ -114,7 +114,8 @@ bool Views::change(std::uint64_t now_ns) noexcept {
   links_moved_ = false;
   tables_seen_ = current_->order.tables();
   current_->observation.step(now_ns);
-  const bool decided = current_->agreement.step(now_ns, unreachable());
+  const bool in_flux = current_->observation.in_flux(now_ns);
+  const bool decided = current_->agreement.step(now_ns, unreachable(), in_flux);
   bool busy = push_tables();
   if (current_->agreement.has_quorum() != had_quorum_) {
     had_quorum_ = !had_quorum_;

@@ -81,7 +81,7 @@ class ViewSimulation::Member final : public MessageHandler, public membership::V
   void evicted() noexcept override {
     simulation_.add(TraceKind::evicted, number);
     simulation_.invariants_.evicted(number);
-    ++simulation_.report_.evictions;
+    simulation_.report_.evicted |= bit(number);
   }
   void link_down(transports::LinkId link, transports::DownReason reason) noexcept override {
     simulation_.add(TraceKind::lost, number, link, static_cast<std::uint64_t>(reason));
