@@ -29,7 +29,7 @@ Agreement::Agreement(Table& table, ordering::ViewOrder& order, const Admissions&
   kept_ = table.members() >= kMostMembers ? ~std::uint64_t{0} : bit(table.members()) - 1;
 }
 
-bool Agreement::step(std::uint64_t now_ns, std::uint64_t unreachable) noexcept {
+bool Agreement::step(std::uint64_t now_ns, std::uint64_t unreachable, bool in_flux) noexcept {
   if (decided_ || learn()) return true;
   forgive_who_moved();
   highest_ = 0;
@@ -40,9 +40,9 @@ bool Agreement::step(std::uint64_t now_ns, std::uint64_t unreachable) noexcept {
   accept_proposals();                                        // 5
   keep(unreachable);                                         // 2
   give_time(now_ns);                                         // 2
-  if (may_open(now_ns)) open();                              // 2
-  if (may_propose()) propose();                              // 4
-  wait(now_ns);
+  if (!in_flux && may_open(now_ns)) open();                  // 2
+  if (!in_flux && may_propose()) propose();                  // 4
+  wait(now_ns, in_flux);
   return learn();
 }
 
@@ -312,7 +312,7 @@ Agreement::Phase Agreement::phase(std::uint64_t& awaited) const noexcept {
   return opener == me ? Phase::promises : Phase::proposal;
 }
 
-void Agreement::wait(std::uint64_t now_ns) noexcept {
+void Agreement::wait(std::uint64_t now_ns, bool in_flux) noexcept {
   // In front of what is awaited: a word that moves meanwhile has then moved since.
   std::array<std::uint64_t, kMostMembers> movement{};
   const bool late = now_ns >= deadline_ns_;
@@ -320,7 +320,9 @@ void Agreement::wait(std::uint64_t now_ns) noexcept {
     movement[rank] = this->movement(rank);
   }
   std::uint64_t awaited = 0;
-  const Phase phase = this->phase(awaited);
+  Phase phase = this->phase(awaited);
+  // Else those who came back together would all mark an arbiter who waits for the others' reports.
+  if (in_flux) phase = Phase::nothing;
   const std::uint32_t arbiter = lowest(kept_);
   if (phase != phase_ || highest_ != phase_number_ || arbiter != phase_arbiter_) {
     phase_ = phase;
@@ -331,9 +333,17 @@ void Agreement::wait(std::uint64_t now_ns) noexcept {
     deadline_ns_ = now_ns + patience_ns(highest_) * (longer ? 3 : 1);
     if (phase == Phase::attempt && arbiter == table_.my_rank()) deadline_ns_ = given_until_ns_;
     if (phase == Phase::nothing) deadline_ns_ = kNever;
+    excused_ = false;
     return;
   }
   if (!late) return;
+  // Who comes this late to his own deadline stood still, or his clock leapt, and perhaps the others
+  // stood still with him: they get their time once more, instead of being accused of it.
+  if (!excused_ && now_ns - deadline_ns_ > patience_ns(highest_)) {
+    excused_ = true;
+    deadline_ns_ = now_ns + patience_ns(highest_);
+    return;
+  }
   for (std::uint64_t rest = awaited; rest != 0; rest &= rest - 1) {
     movement_[lowest(rest)] = movement[lowest(rest)];
   }

@@ -32,8 +32,9 @@ class Agreement {
             const Options& options);
 
   /// Reads the table, and does what is due. `unreachable`: whom this member does not hear, a bit
-  /// each. True when the view is decided.
-  bool step(std::uint64_t now_ns, std::uint64_t unreachable) noexcept;
+  /// each. While `in_flux`, what members say of each other is known to be out of date: it then
+  /// opens and proposes nothing, and no deadline of its own passes. True when the view is decided.
+  bool step(std::uint64_t now_ns, std::uint64_t unreachable, bool in_flux = false) noexcept;
 
   /// When `step` is due again though nothing in the table moved.
   [[nodiscard]] std::uint64_t deadline_ns() const noexcept { return deadline_ns_; }
@@ -64,7 +65,7 @@ class Agreement {
   bool adopt(Proposal& value) const noexcept;
   void compose(Proposal& value) const noexcept;
   void name_who_joins(Proposal& value) const noexcept;
-  void wait(std::uint64_t now_ns) noexcept;
+  void wait(std::uint64_t now_ns, bool in_flux) noexcept;
   void forgive_who_moved() noexcept;
 
   [[nodiscard]] bool change_is_due() const noexcept;
@@ -92,6 +93,7 @@ class Agreement {
   Phase phase_ = Phase::nothing;     ///< what the deadline runs for…
   std::uint64_t phase_number_ = 0;   ///< …in which attempt…
   std::uint32_t phase_arbiter_ = 0;  ///< …under whom
+  bool excused_ = false;             ///< the deadline was given twice, after an own delay
   std::uint64_t missed_ = 0;         ///< ranks that let a deadline pass and have not moved since
   std::array<std::uint64_t, kMostMembers> movement_{};  ///< when they missed it
 };

@@ -1,6 +1,7 @@
 #include "membership/observation.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace lockstep::membership::inline LOCKSTEP_VARIANT {
 namespace {
@@ -10,6 +11,9 @@ constexpr std::uint64_t kForgettingTimes = 32;
 /// An own delay below this part of the timeout accuses nobody, and need not be given to anybody:
 /// on a busy machine every turn is a little late, and all of that together would be much.
 constexpr std::uint64_t kStallsPerTimeout = 8;
+/// Heartbeat intervals until all, who look once in each, have heard who is back, and what they take
+/// back has come here: twice the longest way.
+constexpr std::uint64_t kIntervalsOfFlux = 4;
 
 }  // namespace
 
@@ -27,12 +31,19 @@ void Observation::beat_and_look(std::uint64_t now_ns) noexcept {
   last_ns_ = now_ns;
   next_ns_ = now_ns + interval_ns;
   order_.beat();
+  const std::uint64_t before = silent_;
   silent_ = 0;
   for (std::uint32_t rank = 0; rank < heard_.size(); ++rank) {
     if (rank == my_rank_) continue;
     look(heard_[rank], order_.beat_of(rank),
          {.now_ns = now_ns, .watched_ns = passed_ns - stalled_ns, .stalled_ns = stalled_ns});
     if (heard_[rank].silent) silent_ |= std::uint64_t{1} << rank;
+  }
+  const bool half_were_silent =
+      2 * static_cast<std::size_t>(std::popcount(before)) >= heard_.size();
+  const bool was_away = stalled_ns >= options_.silence_timeout_ns;
+  if (was_away || (half_were_silent && (before & ~silent_) != 0)) {
+    flux_until_ns_ = now_ns + kIntervalsOfFlux * interval_ns;
   }
 }
 

@@ -44,6 +44,13 @@ class Observation {
 
   [[nodiscard]] std::uint64_t deadline_ns() const noexcept { return next_ns_; }
 
+  /// True for some heartbeat intervals after this member stood still for so long that others may
+  /// have found it silent, or after it heard somebody again while half of all were silent. What
+  /// members say of each other is then about to be taken back, by each at a moment of its own.
+  [[nodiscard]] bool in_flux(std::uint64_t now_ns) const noexcept {
+    return now_ns < flux_until_ns_;
+  }
+
   /// Who is silent, a bit per rank; taken back when a beat comes.
   [[nodiscard]] std::uint64_t silent() const noexcept { return silent_; }
 
@@ -75,6 +82,7 @@ class Observation {
   std::uint64_t silent_ = 0;
   std::uint64_t last_ns_ = 0;
   std::uint64_t next_ns_ = 0;
+  std::uint64_t flux_until_ns_ = 0;
 };
 
 }  // namespace lockstep::membership::inline LOCKSTEP_VARIANT

@@ -123,7 +123,8 @@ bool Views::change(std::uint64_t now_ns) noexcept {
   current_->observation.step(now_ns);
   tell_who_fell_silent();
   current_->table.show_joinable(admissions_.links());
-  const bool decided = current_->agreement.step(now_ns, unreachable());
+  const bool in_flux = current_->observation.in_flux(now_ns);
+  const bool decided = current_->agreement.step(now_ns, unreachable(), in_flux);
   bool busy = push_tables();
   tell_whether_there_is_a_quorum(now_ns);
   tell_whether_messages_are_taken();

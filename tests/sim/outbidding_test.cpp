@@ -27,7 +27,7 @@ Mishap mishap(Mishap::Kind kind, std::uint64_t at_ns, std::uint32_t member, std:
 ViewScenario disagreement(std::uint64_t seed) {
   ViewScenario scenario;
   scenario.seed = seed;
-  scenario.network.members = 5;
+  scenario.founders = scenario.network.members = 5;
   scenario.network.delay_max_ns = 2'000;
   scenario.network.clog_permille = 0;
   scenario.senders = {0, 1, 2, 3, 4};

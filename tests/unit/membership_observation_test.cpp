@@ -199,5 +199,27 @@ TEST_F(ObservationTest, AClockThatJumpsAccusesNobody) {
   EXPECT_LT(detection_ns(), 2'400 * kMillisecondNs);
 }
 
+// One that acts at once on what others said of it while it was away, or of those who are back.
+TEST_F(ObservationTest, WhatIsSaidIsOutOfDateForAMoment) {
+  run(kSecondNs);
+  EXPECT_FALSE(observation_->in_flux(now_ns()));
+  run(3 * kSecondNs, 0b001);
+  run(100 * kMillisecondNs);
+  EXPECT_TRUE(observation_->in_flux(now_ns()));
+  run(500 * kMillisecondNs);
+  EXPECT_FALSE(observation_->in_flux(now_ns()));
+  run(3 * kSecondNs, 0b110);
+  EXPECT_EQ(observation_->silent(), 0b110U);
+  EXPECT_FALSE(observation_->in_flux(now_ns()));
+  run(200 * kMillisecondNs);
+  EXPECT_TRUE(observation_->in_flux(now_ns()));
+  // One that a single flapping member of a healthy group could hold up.
+  run(100 * kSecondNs);
+  run(3 * kSecondNs, 0b010);
+  EXPECT_EQ(observation_->silent(), 0b010U);
+  run(200 * kMillisecondNs);
+  EXPECT_FALSE(observation_->in_flux(now_ns()));
+}
+
 }  // namespace
 }  // namespace lockstep::membership

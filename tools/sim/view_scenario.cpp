@@ -59,7 +59,9 @@ ViewScenario draw_view_scenario(std::uint64_t seed) {
   scenario.seed = seed;
   scenario.network = draw_network(random);
   scenario.founders = static_cast<std::uint32_t>(random.between(2, 5));
-  const auto joiners = static_cast<std::uint32_t>(random.chance(500) ? random.between(1, 2) : 0);
+  // More than there are founders, now and then: most of them have to wait.
+  const std::uint64_t most = scenario.founders == 2 ? 4 : 2;
+  const auto joiners = static_cast<std::uint32_t>(random.chance(500) ? random.between(1, most) : 0);
   scenario.network.members = scenario.founders + joiners;
   scenario.loading_ns = random.between(1'000, random.chance(300) ? 1'000'000 : 50'000);
   scenario.ring_bytes = std::uint64_t{4'096} << random.below(2);

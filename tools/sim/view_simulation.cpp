@@ -3,14 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <bit>
-#include <map>
-#include <optional>
-#include <utility>
 
-#include "membership/welcome.hpp"
 #include "tools/sim/payload.hpp"
+#include "tools/sim/view_member.hpp"
 
 namespace lockstep::sim::inline LOCKSTEP_VARIANT {
 namespace {
@@ -36,139 +32,6 @@ std::uint64_t payload_seed(const ViewScenario& scenario, std::uint32_t rank, std
 }
 
 }  // namespace
-
-/// One member: the real views and order, driven by hand.
-class ViewSimulation::Member final : public MessageHandler, public membership::ViewEvents {
- public:
-  Member(ViewSimulation& simulation, std::uint32_t which)
-      : number(which), plan(simulation.scenario_.members[which]), simulation_(simulation) {}
-
-  /// Its first view.
-  void begin(std::uint64_t id, const ordering::ViewLayout& layout, std::uint64_t stateless) {
-    membership::ViewsOptions options{
-        .observation = {.heartbeat_interval_ns = simulation_.scenario_.heartbeat_ns,
-                        .silence_timeout_ns = simulation_.scenario_.silence_ns},
-        .agreement = {.patience_ns = simulation_.scenario_.patience_ns},
-        .wall_offset_ns = simulation_.random_.below(1'000'000)};
-    options.has_state = (stateless >> layout.my_rank & 1U) == 0;
-    has_state = options.has_state;
-    views = std::make_unique<membership::Views>(simulation_.network_.endpoint(number), layout, id,
-                                                *this, *this, options);
-    view = id;
-    tell(id, layout);
-    note_donations(id, layout, stateless);
-  }
-  [[nodiscard]] bool is_in() const { return views != nullptr; }
-
-  void apply(const Message& message) override {
-    const ordering::ViewLayout& layout = views->order().layout();
-    const std::uint32_t sender =
-        message.sender < layout.members ? member_of(layout, message.sender) : ~0U;
-    simulation_.add(TraceKind::deliver, number, sender, message.sequence, message.payload.size());
-    simulation_.invariants_.delivered(
-        {.at_ns = simulation_.clock_.now_ns(),
-         .member = number,
-         .sequence = message.sequence,
-         .sender = sender,
-         .timestamp_ns = message.timestamp_ns,
-         .bytes = message.payload.size(),
-         .hash = payload_hash(message.payload),
-         .token = message.mine ? std::optional(message.token) : std::nullopt});
-    ++simulation_.report_.deliveries;
-    if (has_state) {
-      chain = link_chain(chain, sender, payload_hash(message.payload));
-    } else {
-      waiting.push_back({sender, payload_hash(message.payload)});
-    }
-    if (simulation_.random_.chance(plan.publish_in_apply_permille)) simulation_.publish_one(*this);
-  }
-  bool control_step(std::uint64_t /*now_ns*/) noexcept override { return false; }
-  [[nodiscard]] bool control_pending() const noexcept override { return false; }
-  void view_installed(std::uint64_t id, const ordering::ViewLayout& layout,
-                      std::uint64_t stateless) noexcept override {
-    note_donations(id, layout, stateless);
-    simulation_.add(TraceKind::install, number, layout.my_rank, id, layout.members);
-    tell(id, layout);
-    simulation_.report_.views = std::max(simulation_.report_.views, id);
-    simulation_.report_.operations =
-        simulation_.network_.operations() - simulation_.first_operation_;
-  }
-  void tell(std::uint64_t id, const ordering::ViewLayout& layout) {
-    std::vector<std::uint32_t> members;
-    for (std::uint32_t rank = 0; rank < layout.members; ++rank) {
-      members.push_back(member_of(layout, rank));
-    }
-    simulation_.invariants_.installed(number, id, members, simulation_.clock_.now_ns());
-  }
-  void takes_messages_changed(bool takes_messages) noexcept override {
-    claims_open = takes_messages;
-  }
-  void quorum_changed(bool has_quorum) noexcept override {
-    simulation_.add(has_quorum ? TraceKind::quorum : TraceKind::no_quorum, number);
-  }
-  void evicted() noexcept override {
-    simulation_.add(TraceKind::evicted, number);
-    simulation_.invariants_.evicted(number);
-    ++simulation_.report_.evictions;
-  }
-  void link_down(transports::LinkId link, transports::DownReason reason) noexcept override {
-    simulation_.add(TraceKind::lost, number, link, static_cast<std::uint64_t>(reason));
-  }
-
-  void link_silent(transports::LinkId /*link*/) noexcept override {}
-
-  // What is real here is who gives to whom, and from which cut on; the state itself is a hash.
-  void note_donations(std::uint64_t id, const ordering::ViewLayout& layout,
-                      std::uint64_t stateless) {
-    donors.installed(id, layout, stateless);
-    for (const membership::Donors::Donation& donation : donors.donations()) {
-      if (donation.cut != id) continue;
-      if (donation.from == number) cuts[id] = chain;
-      if (donation.to != number || has_state) continue;
-      waiting.clear();
-      loading = donation;
-      loaded_ns = simulation_.clock_.now_ns() +
-                  simulation_.random_.below(simulation_.scenario_.loading_ns + 1);
-    }
-  }
-
-  static std::uint32_t member_of(const ordering::ViewLayout& layout, std::uint32_t rank) {
-    return layout.links.empty() ? rank : layout.links[rank];
-  }
-
-  const std::uint32_t number;
-  const MemberPlan& plan;
-
- private:
-  ViewSimulation& simulation_;
-
- public:
-  std::uint64_t next_ns = 0;
-  std::uint64_t ahead_ns = 0;  ///< of its clock, since it leapt
-  std::uint64_t next_publish_ns = 0;
-  std::uint32_t published = 0;
-  std::uint64_t accuses_until_ns = kNever;
-  bool claims_open = true;
-  bool crashed = false;
-  std::uint64_t promised = 0;  ///< as last seen by note_steps
-  std::uint64_t accepted = 0;
-  std::uint64_t opened = 0;  ///< the last attempt of its own, and when
-  std::uint64_t opened_ns = 0;
-  std::uint64_t view = 1;
-  bool asleep = false;
-  std::unique_ptr<membership::Views> views;  ///< none: it is not in the group, or not yet
-
-  bool comes = false;       ///< a joiner that is there
-  std::uint64_t nonce = 0;  ///< of a joiner
-  std::uint64_t links = 0;  ///< of a joiner: to whom it has links
-  bool has_state = false;
-  std::uint64_t chain = 0;  ///< its state
-  membership::Donors donors;
-  std::map<std::uint64_t, std::uint64_t> cuts;  ///< of a donor: the state at the cut
-  std::optional<membership::Donors::Donation> loading;
-  std::uint64_t loaded_ns = kNever;
-  std::vector<std::pair<std::uint32_t, std::uint64_t>> waiting;  ///< delivered, not in the state
-};
 
 ViewSimulation::ViewSimulation(const ViewScenario& scenario, Trace& trace)
     : scenario_(scenario),
@@ -261,66 +124,6 @@ void ViewSimulation::advance() {
     const bool woken = member.asleep && network_.is_woken(rank);
     if (member.next_ns <= clock_.now_ns() || woken) turn(rank);
   }
-}
-
-// A joiner goes to everybody who is in a view, again and again as views change. Each end of a link
-// knows of it at a time of its own.
-void ViewSimulation::seek_meetings(std::uint32_t joiner) {
-  for (std::uint32_t other = 0; other < members_.size(); ++other) {
-    const bool known = (members_[joiner]->links & bit(other)) != 0;
-    if (other == joiner || known || members_[other]->crashed || !members_[other]->is_in()) continue;
-    members_[joiner]->links |= bit(other);
-    meetings_.push_back({clock_.now_ns() + random_.below(30'000), joiner, other});
-  }
-}
-
-void ViewSimulation::meet() {
-  std::erase_if(meetings_, [&](const Meeting& meeting) {
-    if (meeting.at_ns > clock_.now_ns()) return false;
-    Member& joiner = *members_[meeting.joiner];
-    Member& other = *members_[meeting.other];
-    if (joiner.crashed || joiner.is_in() || other.crashed || other.views->is_evicted()) return true;
-    const bool sends =
-        std::ranges::find(scenario_.senders, meeting.joiner) != scenario_.senders.end();
-    other.views->admit(meeting.joiner, joiner.nonce, sends);
-    if (other.asleep) other.next_ns = clock_.now_ns();
-    return true;
-  });
-}
-
-/// A turn of somebody who is not in the group yet.
-void ViewSimulation::turn_joiner(Member& joiner) {
-  joiner.next_ns = clock_.now_ns() + joiner.plan.turn_ns;
-  if (!joiner.comes) {
-    joiner.next_ns = kNever;
-    return;
-  }
-  seek_meetings(joiner.number);
-  transports::Transport& transport = network_.endpoint(joiner.number);
-  std::array<transports::LinkDown, 8> events;
-  transport.poll(events);
-  auto first = membership::find_welcome(transport, scenario_.ring_bytes, joiner.links,
-                                        joiner.number, joiner.nonce);
-  if (!first) return;
-  add(TraceKind::install, joiner.number, first->layout.my_rank, first->view, first->layout.members);
-  joiner.begin(first->view, first->layout, first->stateless);
-}
-
-void ViewSimulation::load(Member& joiner) {
-  if (!joiner.loading || clock_.now_ns() < joiner.loaded_ns) return;
-  const Member& donor = *members_[joiner.loading->from];
-  const auto cut = donor.cuts.find(joiner.loading->cut);
-  if (donor.crashed || cut == donor.cuts.end()) return;  // the next view says who gives it instead
-  joiner.chain = cut->second;
-  for (const auto& [sender, hash] : joiner.waiting) {
-    joiner.chain = link_chain(joiner.chain, sender, hash);
-  }
-  joiner.waiting.clear();
-  joiner.loading.reset();
-  joiner.has_state = true;
-  ++report_.joins;
-  invariants_.loaded(joiner.number, joiner.chain);
-  joiner.views->show_state();
 }
 
 void ViewSimulation::turn(std::uint32_t rank) {

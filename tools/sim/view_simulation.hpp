@@ -4,7 +4,6 @@
 #include <memory>
 #include <vector>
 
-#include "membership/donors.hpp"
 #include "membership/views.hpp"
 #include "ordering/variant.hpp"
 #include "runtime/clock.hpp"
