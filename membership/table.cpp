@@ -164,12 +164,15 @@ Table::Extent Table::extent(Part part) const noexcept {
 }
 
 bool Table::push(const ordering::ViewOrder& order) noexcept {
+  if (!owes_posts_) return false;
   bool posted = false;
+  bool all = true;
   for (Peer& peer : peers_) {
     if (peer.lost || peer.posted == versions_) continue;
-    push(peer, order.mark_on(peer.link), posted);
+    all &= push(peer, order.mark_on(peer.link), posted);
     transport_.flush(peer.link);
   }
+  owes_posts_ = !all;
   return posted;
 }
 
@@ -201,11 +204,6 @@ bool Table::push_part(Peer& peer, std::size_t part, std::uint64_t mark, bool& po
   peer.part = kParts;
   peer.posted[part] = versions_[part];
   return true;
-}
-
-bool Table::owes_posts() const noexcept {
-  return std::ranges::any_of(
-      peers_, [this](const Peer& peer) { return !peer.lost && peer.posted != versions_; });
 }
 
 void Table::lose(std::uint32_t rank) noexcept {

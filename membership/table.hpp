@@ -108,7 +108,7 @@ class Table {
 
   /// Posts to every peer what it lacks. True if anything was posted.
   bool push(const ordering::ViewOrder& order) noexcept;
-  [[nodiscard]] bool owes_posts() const noexcept;
+  [[nodiscard]] bool owes_posts() const noexcept { return owes_posts_; }
   /// Stops posting to a member.
   void lose(std::uint32_t rank) noexcept;
 
@@ -130,7 +130,10 @@ class Table {
     std::size_t bytes = 0;
   };
 
-  void touch(Part part) noexcept { ++versions_[static_cast<std::size_t>(part)]; }
+  void touch(Part part) noexcept {
+    ++versions_[static_cast<std::size_t>(part)];
+    owes_posts_ = true;
+  }
   [[nodiscard]] Extent extent(Part part) const noexcept;
   bool push(Peer& peer, std::uint64_t mark, bool& posted) noexcept;
   bool push_part(Peer& peer, std::size_t part, std::uint64_t mark, bool& posted) noexcept;
@@ -143,6 +146,7 @@ class Table {
   const std::uint64_t view_;
   TableRow mine_;
   std::array<std::uint32_t, kParts> versions_{};
+  bool owes_posts_ = false;  ///< some peer lacks some part
   std::vector<Peer> peers_;
 };
 

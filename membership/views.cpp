@@ -93,7 +93,7 @@ bool Views::poll_links() noexcept {
 void Views::lose(const transports::LinkDown& down) noexcept {
   links_down_ |= bit(down.link);
   admissions_.withdraw(down.link);
-  links_moved_ = true;
+  due_ns_ = 0;
   for (Epoch* epoch : {current_.get(), previous_.get()}) {
     if (epoch == nullptr) continue;
     const ordering::ViewLayout& layout = epoch->order.layout();
@@ -108,17 +108,10 @@ void Views::lose(const transports::LinkDown& down) noexcept {
 
 // ---- membership --------------------------------------------------------------------------------
 
-bool Views::change_is_due(std::uint64_t now_ns) const noexcept {
-  return now_ns >= deadline_ns() || current_->order.tables() != tables_seen_ || links_moved_ ||
-         ring_busy_ || !unsent_.empty() || current_->table.owes_posts() ||
-         (previous_ && previous_->table.owes_posts());
-}
-
 bool Views::change(std::uint64_t now_ns) noexcept {
-  if (!change_is_due(now_ns)) [[likely]] {
+  if (now_ns < due_ns_ && current_->order.tables() == tables_seen_) [[likely]] {
     return false;
   }
-  links_moved_ = false;
   tables_seen_ = current_->order.tables();
   current_->observation.step(now_ns);
   tell_who_fell_silent();
@@ -140,6 +133,8 @@ bool Views::change(std::uint64_t now_ns) noexcept {
     farewell_ns_ = now_ns + options_.observation.silence_timeout_ns;
     if (all_show()) drop_evicted();
   }
+  const bool owes = current_->table.owes_posts() || (previous_ && previous_->table.owes_posts());
+  due_ns_ = ring_busy_ || !unsent_.empty() || owes ? 0 : deadline_ns();
   return busy;
 }
 
@@ -208,13 +203,13 @@ bool Views::eviction_is_known() const noexcept {
 
 void Views::report_unreachable(std::uint64_t links) noexcept {
   reported_ = links;
-  links_moved_ = true;
+  due_ns_ = 0;
 }
 
 void Views::leave() noexcept {
   leaving_ = true;
   show_whether_leaving();
-  links_moved_ = true;
+  due_ns_ = 0;
 }
 
 // In each view anew: the last one may have ended without hearing of it. A member alone has nobody
@@ -391,7 +386,7 @@ bool Views::admit(transports::LinkId link, std::uint64_t nonce, bool sends) noex
   if (!is_free(link)) return false;
   links_down_ &= ~bit(link);
   admissions_.admit(link, nonce, sends);
-  links_moved_ = true;
+  due_ns_ = 0;
   return true;
 }
 
@@ -409,7 +404,7 @@ bool Views::is_free(transports::LinkId link) const noexcept {
 void Views::show_state() noexcept {
   has_state_ = true;
   current_->table.show_state();
-  links_moved_ = true;
+  due_ns_ = 0;
 }
 
 // ---- sleeping ----------------------------------------------------------------------------------

@@ -115,7 +115,6 @@ class Views final : public runtime::Duty {
   void lose(const transports::LinkDown& down) noexcept;
   bool change(std::uint64_t now_ns) noexcept;
   bool push_tables() noexcept;
-  [[nodiscard]] bool change_is_due(std::uint64_t now_ns) const noexcept;
   [[nodiscard]] std::uint64_t unreachable() const noexcept;
   void tell_who_fell_silent() noexcept;
   void tell_whether_there_is_a_quorum(std::uint64_t now_ns) noexcept;
@@ -145,7 +144,7 @@ class Views final : public runtime::Duty {
   std::uint64_t tables_seen_ = 0;
   std::uint64_t links_down_ = 0;  ///< a bit per link
   std::uint64_t reported_ = 0;    ///< a bit per link
-  bool links_moved_ = false;
+  std::uint64_t due_ns_ = 0;      ///< when `change` has something to do though no table moved
   /// Own messages of ended views that nobody delivered, in order: sent again before anything new.
   struct Unsent {
     std::vector<std::byte> payload;
