@@ -40,8 +40,10 @@ bool Agreement::step(std::uint64_t now_ns, std::uint64_t unreachable, bool in_fl
   accept_proposals();                                        // 5
   keep(unreachable);                                         // 2
   give_time(now_ns);                                         // 2
-  if (!in_flux && may_open(now_ns)) open();                  // 2
-  if (!in_flux && may_propose()) propose();                  // 4
+  doubt(now_ns, unreachable);                                // 2
+  const bool leads = !in_flux && !in_doubt_;
+  if (leads && may_open(now_ns)) open();  // 2
+  if (leads && may_propose()) propose();  // 4
   wait(now_ns, in_flux);
   return learn();
 }
@@ -175,6 +177,18 @@ std::uint64_t Agreement::who_leaves() const noexcept {
 }
 
 // ---- 2 and 4: leading --------------------------------------------------------------------------
+
+// Somebody is left out whom this member hears: he accuses another, or another accuses him, and one
+// of the two has to go. Members notice a death one after another, so who is accused may be dead,
+// and his accuser the one to keep: for a moment it waits for what it will notice itself.
+void Agreement::doubt(std::uint64_t now_ns, std::uint64_t unreachable) noexcept {
+  const std::uint64_t all =
+      table_.members() >= kMostMembers ? ~std::uint64_t{0} : bit(table_.members()) - 1;
+  const std::uint64_t heard = all & ~kept_ & ~(unreachable | missed_) & ~bit(table_.my_rank());
+  if (heard == 0) doubted_ns_ = 0;
+  if (heard != 0 && doubted_ns_ == 0) doubted_ns_ = now_ns;
+  in_doubt_ = heard != 0 && now_ns - doubted_ns_ < options_.doubt_ns;
+}
 
 // The highest attempt has its patience from the moment it is seen.
 void Agreement::give_time(std::uint64_t now_ns) noexcept {

@@ -26,6 +26,8 @@ class Agreement {
     /// How long an attempt may wait for a promise, a proposal or an acceptance in its first round;
     /// doubles from round to round.
     std::uint64_t patience_ns = 10'000'000;
+    /// How long it may lead to nothing that somebody is left out whom this member hears.
+    std::uint64_t doubt_ns = 1'000'000;
   };
 
   Agreement(Table& table, ordering::ViewOrder& order, const Admissions& admissions,
@@ -60,6 +62,7 @@ class Agreement {
   void accept_proposals() noexcept;
   void keep(std::uint64_t unreachable) noexcept;
   void give_time(std::uint64_t now_ns) noexcept;
+  void doubt(std::uint64_t now_ns, std::uint64_t unreachable) noexcept;
   void open() noexcept;
   void propose() noexcept;
   bool adopt(Proposal& value) const noexcept;
@@ -89,6 +92,8 @@ class Agreement {
   std::uint64_t opened_ = 0;          ///< the last attempt of this member's own
   std::uint64_t given_ = 0;           ///< the attempt that has time…
   std::uint64_t given_until_ns_ = 0;  ///< …until then, before who was outbid outbids it
+  bool in_doubt_ = false;
+  std::uint64_t doubted_ns_ = 0;  ///< since when, or 0
   std::uint64_t deadline_ns_ = ~std::uint64_t{0};
   Phase phase_ = Phase::nothing;     ///< what the deadline runs for…
   std::uint64_t phase_number_ = 0;   ///< …in which attempt…

@@ -87,7 +87,8 @@ Expected<void> Member::connect() {
       ViewsOptions{.observation = {.heartbeat_interval_ns = config_.heartbeat_interval_ns,
                                    .silence_timeout_ns = config_.silence_timeout_ns},
                    // Who may stall that long while nothing changes may do so in a change.
-                   .agreement = {.patience_ns = config_.silence_timeout_ns},
+                   .agreement = {.patience_ns = config_.silence_timeout_ns,
+                                 .doubt_ns = config_.heartbeat_interval_ns},
                    .wall_offset_ns = clock.wall_ns() - clock.now_ns(),
                    .has_state = true});
   order_ = &views_->order();

@@ -25,7 +25,8 @@ class ViewSimulation::Member final : public MessageHandler, public membership::V
     membership::ViewsOptions options{
         .observation = {.heartbeat_interval_ns = simulation_.scenario_.heartbeat_ns,
                         .silence_timeout_ns = simulation_.scenario_.silence_ns},
-        .agreement = {.patience_ns = simulation_.scenario_.patience_ns},
+        .agreement = {.patience_ns = simulation_.scenario_.patience_ns,
+                      .doubt_ns = simulation_.scenario_.heartbeat_ns},
         .wall_offset_ns = simulation_.random_.below(1'000'000)};
     options.has_state = (stateless >> layout.my_rank & 1U) == 0;
     has_state = options.has_state;
