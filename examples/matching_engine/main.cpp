@@ -70,9 +70,12 @@ Expected<std::vector<launch::MemberEnd>> run_replicated(OrderSource& source,
                                                         const Options& options, SharedRun& shared) {
   const std::uint64_t paced_ns =
       options.speed_up == 0 ? 0 : (summary.last_time_ns - summary.first_time_ns) / options.speed_up;
+  const std::uint64_t timeout_ns = paced_ns + options.timeout_s * kNsPerSecond;
+  // Who is left goes on to the end, if it is a quorum.
   auto ends = launch::run_members(
-      options.members, options.as, paced_ns + options.timeout_s * kNsPerSecond,
-      [&](std::uint32_t rank) { return run_member(rank, source, summary, options, shared); });
+      options.members, options.as, timeout_ns,
+      [&](std::uint32_t rank) { return run_member(rank, source, summary, options, shared); },
+      timeout_ns);
   if (ends) leave_if_threads_remain(options, *ends);
   return ends;
 }

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -109,30 +110,55 @@ bool has_delivered(const std::string& counters_file) {
   });
 }
 
-TEST_F(ProgramTest, AKilledMemberIsNamedByTheOthers) {
-  const std::string counters = (folder_ / "counters").string();
-  const std::string config = make("run.toml", "[reactor]\ncounters_file = \"" + counters + "\"\n");
-  for (const std::size_t victim : {0U, 1U}) {
-    // Much longer than the test takes: it ends because a member is lost.
-    Program program(engine({"--orders", "100000", "--speed-up", "1", "--config", config}));
+class KilledMember : public ProgramTest {
+ protected:
+  /// Runs three members on the generator, and kills one once all have applied something.
+  Program& run_and_kill(std::size_t victim, std::vector<std::string> arguments) {
+    const std::string config =
+        make("run.toml", "[reactor]\ncounters_file = \"" + counters_ + "\"\n");
+    arguments.insert(arguments.end(), {"--config", config});
+    program_.emplace(engine(arguments));
     bool delivered = false;
     for (int i = 0; i < 6'000 && !delivered; ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
-      delivered = has_delivered(counters + ".0") && has_delivered(counters + ".1") &&
-                  has_delivered(counters + ".2");
+      delivered = has_delivered(counters_ + ".0") && has_delivered(counters_ + ".1") &&
+                  has_delivered(counters_ + ".2");
     }
-    ASSERT_TRUE(delivered) << program.output();
-    const std::vector<pid_t> children = program.children();
-    ASSERT_EQ(children.size(), 3U);
-    kill(children[victim], SIGKILL);
-    EXPECT_EQ(program.wait(), 1);
-    const std::string output = program.output();
-    const std::string loss = "member 'engine-" + std::to_string(victim) + "' (rank " +
-                             std::to_string(victim) + ") was lost: process died";
-    EXPECT_NE(output.find(loss), std::string::npos) << output;
-    EXPECT_NE(output.find("FAILED: killed by signal 9"), std::string::npos) << output;
+    EXPECT_TRUE(delivered) << program_->output();
+    const std::vector<pid_t> children = program_->children();
+    EXPECT_EQ(children.size(), 3U);
+    if (delivered && children.size() == 3) kill(children[victim], SIGKILL);
+    EXPECT_EQ(program_->wait(), 1);
     for (const pid_t child : children) EXPECT_EQ(kill(child, 0), -1);
-    for (const char* rank : {".0", ".1", ".2"}) std::filesystem::remove(counters + rank);
+    EXPECT_NE(program_->output().find("FAILED: killed by signal 9"), std::string::npos)
+        << program_->output();
+    return *program_;
+  }
+
+  const std::string counters_ = (folder_ / "counters").string();
+  std::optional<Program> program_;
+};
+
+TEST_F(KilledMember, ThatPublishesEndsTheRunAndIsNamed) {
+  // Much longer than the test takes.
+  Program& program = run_and_kill(0, {"--orders", "100000", "--speed-up", "1"});
+  const std::string output = program.output();
+  EXPECT_NE(output.find("member 'engine-0' (rank 0) was lost: process died; the others went on "
+                        "without the publisher"),
+            std::string::npos)
+      << output;
+}
+
+TEST_F(KilledMember, ThatDoesNotPublishIsMissedByNobody) {
+  run_and_kill(1,
+               {"--orders", "600", "--speed-up", "10", "--json", (folder_ / "out.json").string()});
+  const auto out = json("out.json");
+  EXPECT_EQ(out["good"], false);
+  EXPECT_EQ(out["ranks"][1]["finished"], false);
+  for (const int survivor : {0, 2}) {
+    EXPECT_EQ(out["ranks"][survivor]["finished"], true);
+    EXPECT_EQ(out["ranks"][survivor]["orders"], 600);
+    EXPECT_EQ(out["ranks"][survivor]["digest"], out["alone"]["digest"]);
   }
 }
 

@@ -30,13 +30,15 @@ using Body = std::function<int(std::uint32_t)>;
 /// Until when to wait: the caller's deadline, brought forward by the first bad end.
 class Patience {
  public:
-  explicit Patience(std::uint64_t timeout_ns)
-      : timeout_ns_(timeout_ns), deadline_(after(SteadyClock::now(), timeout_ns)) {}
+  Patience(std::uint64_t timeout_ns, std::uint64_t grace_ns)
+      : timeout_ns_(timeout_ns),
+        grace_ns_(grace_ns),
+        deadline_(after(SteadyClock::now(), timeout_ns)) {}
 
   void note(const MemberEnd& end) {
     if (end.good() || first_bad_) return;
     first_bad_ = end;
-    const TimePoint grace = after(SteadyClock::now(), kGraceNs);
+    const TimePoint grace = after(SteadyClock::now(), grace_ns_);
     if (grace >= deadline_) return;
     deadline_ = grace;
     brought_forward_ = true;
@@ -52,7 +54,7 @@ class Patience {
   [[nodiscard]] MemberEnd outstayed(std::uint32_t rank, const char* consequence) const {
     if (brought_forward_) {
       return {rank, Ending::stopped, 0,
-              fmt::format("still running {} s after rank {} had {}; {}", kGraceNs / 1'000'000'000,
+              fmt::format("still running {} s after rank {} had {}; {}", grace_ns_ / 1'000'000'000,
                           first_bad_->rank, first_bad_->words, consequence)};
     }
     return {rank, Ending::timed_out, 0,
@@ -68,6 +70,7 @@ class Patience {
   }
 
   std::uint64_t timeout_ns_;
+  std::uint64_t grace_ns_;
   TimePoint deadline_;
   bool brought_forward_ = false;
   std::optional<MemberEnd> first_bad_;
@@ -170,9 +173,9 @@ class Children {
 };
 
 Expected<std::vector<MemberEnd>> run_processes(std::uint32_t count, std::uint64_t timeout_ns,
-                                               const Body& body) {
+                                               std::uint64_t grace_ns, const Body& body) {
   Children children;
-  Patience patience(timeout_ns);
+  Patience patience(timeout_ns, grace_ns);
   for (std::uint32_t rank = 0; rank < count; ++rank) {
     if (auto started = children.start(rank, body); !started) {
       return std::unexpected(started.error());
@@ -201,10 +204,10 @@ struct Threads {
 };
 
 Expected<std::vector<MemberEnd>> run_threads(std::uint32_t count, std::uint64_t timeout_ns,
-                                             const Body& body) {
+                                             std::uint64_t grace_ns, const Body& body) {
   auto shared = std::make_shared<Threads>();
   shared->body = body;
-  Patience patience(timeout_ns);
+  Patience patience(timeout_ns, grace_ns);
   std::vector<std::thread> threads;
   try {
     for (std::uint32_t rank = 0; rank < count; ++rank) {
@@ -244,12 +247,12 @@ Expected<std::vector<MemberEnd>> run_threads(std::uint32_t count, std::uint64_t 
 }  // namespace
 
 Expected<std::vector<MemberEnd>> run_members(std::uint32_t count, As as, std::uint64_t timeout_ns,
-                                             const std::function<int(std::uint32_t rank)>& body) {
+                                             const Body& body, std::uint64_t grace_ns) {
   if (count == 0 || !body) {
     return fail(ErrorCode::invalid_argument, "run_members needs at least one member and a body");
   }
-  if (as == As::processes) return run_processes(count, timeout_ns, body);
-  return run_threads(count, timeout_ns, body);
+  if (as == As::processes) return run_processes(count, timeout_ns, grace_ns, body);
+  return run_threads(count, timeout_ns, grace_ns, body);
 }
 
 }  // namespace lockstep::launch

@@ -17,7 +17,7 @@ enum class Ending : std::uint8_t {
   exited,     ///< by itself; `status` is what its body returned
   signalled,  ///< a signal that nobody here sent; `status` is the signal
   timed_out,  ///< it still ran at the deadline; `status` is 0
-  stopped,    ///< it still ran 5 s after another member had ended badly; `status` is 0
+  stopped,    ///< it still ran too long after another member had ended badly; `status` is 0
 };
 
 struct MemberEnd {
@@ -48,7 +48,9 @@ inline constexpr std::uint64_t kGraceNs = 5'000'000'000;
 ///
 /// Blocks. Errors: invalid_argument (no members, no body), system (fork, pidfd_open or poll failed:
 /// children already started are killed first; a thread could not be started: others go on).
+/// Once one has ended badly the others have `grace_ns` left.
 Expected<std::vector<MemberEnd>> run_members(std::uint32_t count, As as, std::uint64_t timeout_ns,
-                                             const std::function<int(std::uint32_t rank)>& body);
+                                             const std::function<int(std::uint32_t rank)>& body,
+                                             std::uint64_t grace_ns = kGraceNs);
 
 }  // namespace lockstep::launch
