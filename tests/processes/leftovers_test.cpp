@@ -11,6 +11,7 @@
 #include <ostream>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "tests/processes/group_fixture.hpp"
 #include "tests/processes/medium.hpp"
@@ -56,11 +57,22 @@ std::size_t entries_of(const char* folder) {
   return static_cast<std::size_t>(std::distance(begin(found), end(found)));
 }
 
-constexpr const char* kThreads = "/proc/self/task";
+/// A thread that was joined may stand in the list for a moment more: the count once it has stayed
+/// the same for a tenth of a second.
+std::size_t threads() {
+  constexpr int kSettledMs = 100;
+  std::size_t count = 0;
+  for (int same_ms = 0; same_ms < kSettledMs; ++same_ms) {
+    const std::size_t now = entries_of("/proc/self/task");
+    if (std::exchange(count, now) != now) same_ms = 0;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return count;
+}
 
 Holdings holdings(Medium medium) {
   return {.descriptors = entries_of("/proc/self/fd"),
-          .threads = entries_of(kThreads),
+          .threads = threads(),
           .rdma = medium == Medium::verbs ? output_of("rdma resource show") : ""};
 }
 
@@ -140,10 +152,6 @@ class Leftovers : public testing::TestWithParam<Medium> {
     ASSERT_NO_FATAL_FAILURE(run_a_group());
     const Holdings before = holdings(GetParam());
     for (int i = 0; i < 3; ++i) ASSERT_NO_FATAL_FAILURE(round());
-    // A thread that was joined may stand in the list for a moment more.
-    for (int i = 0; i < 1'000 && entries_of(kThreads) > before.threads; ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
     EXPECT_EQ(holdings(GetParam()), before);
   }
 
