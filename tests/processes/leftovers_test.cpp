@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <functional>
@@ -9,13 +10,15 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <thread>
+#include <utility>
 
 #include "tests/processes/group_fixture.hpp"
 #include "tests/processes/medium.hpp"
 #include "tools/launch/members.hpp"
 
 // A group that has ended leaves nothing of this process behind, whether it ran or could not be
-// joined: descriptors, and what the kernel holds for RDMA.
+// joined: descriptors, threads, and what the kernel holds for RDMA.
 
 namespace lockstep::test {
 namespace {
@@ -25,6 +28,7 @@ using launch::As;
 /// What this process holds that a group may forget to give back.
 struct Holdings {
   std::size_t descriptors = 0;
+  std::size_t threads = 0;
   /// Per RDMA device: queue pairs, identifiers of librdmacm, completion queues, protection domains,
   /// regions and contexts, in words. Of the whole machine; nobody else uses its devices now.
   std::string rdma;
@@ -33,7 +37,7 @@ struct Holdings {
 };
 
 std::ostream& operator<<(std::ostream& out, const Holdings& held) {
-  return out << held.descriptors << " descriptors; " << held.rdma;
+  return out << held.descriptors << " descriptors, " << held.threads << " threads; " << held.rdma;
 }
 
 std::string output_of(const char* command) {
@@ -48,9 +52,27 @@ std::string output_of(const char* command) {
   return {};
 }
 
+std::size_t entries_of(const char* folder) {
+  const std::filesystem::directory_iterator found(folder);
+  return static_cast<std::size_t>(std::distance(begin(found), end(found)));
+}
+
+/// A thread that was joined may stand in the list for a moment more: the count once it has stayed
+/// the same for a tenth of a second.
+std::size_t threads() {
+  constexpr int kSettledMs = 100;
+  std::size_t count = 0;
+  for (int same_ms = 0; same_ms < kSettledMs; ++same_ms) {
+    const std::size_t now = entries_of("/proc/self/task");
+    if (std::exchange(count, now) != now) same_ms = 0;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return count;
+}
+
 Holdings holdings(Medium medium) {
-  const std::filesystem::directory_iterator open("/proc/self/fd");
-  return {.descriptors = static_cast<std::size_t>(std::distance(begin(open), end(open))),
+  return {.descriptors = entries_of("/proc/self/fd"),
+          .threads = threads(),
           .rdma = medium == Medium::verbs ? output_of("rdma resource show") : ""};
 }
 

@@ -1,11 +1,13 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cstring>
 #include <thread>
 
 #include "tests/transports/meeting_by_tcp.hpp"
+#include "tests/transports/test_key.hpp"
 #include "transports/hello/clear_exchange.hpp"
 #include "transports/hello/hello_packet.hpp"
 #include "transports/hello/meeting.hpp"
@@ -43,6 +45,17 @@ TEST(HelloPacket, OfAnotherVersionIsKnownForOne) {
   const auto hello = decode(std::span(packet).first(sizeof(HelloHeader)));
   ASSERT_TRUE(hello);
   EXPECT_EQ(hello->version, version);
+}
+
+TEST(HelloPacket, TellsALifeLineFromALinkAndKnowsNothingElse) {
+  Hello hello = some_hello();
+  EXPECT_EQ(decode(encode(hello))->purpose, Purpose::link);
+  hello.purpose = Purpose::life_line;
+  auto packet = encode(hello);
+  EXPECT_EQ(decode(packet)->purpose, Purpose::life_line);
+  const std::uint16_t strange = 2;
+  std::memcpy(packet.data() + offsetof(HelloHeader, purpose), &strange, sizeof strange);
+  EXPECT_FALSE(decode(packet));
 }
 
 TEST(HelloPacket, ShortLongOrStrangeIsNone) {
@@ -89,6 +102,42 @@ TEST_P(TcpMeeting, HandsOverWhatTheMediumMustKnow) {
     for (const MetPeer& peer : met[rank]->peers) {
       EXPECT_EQ(peer.parameters, fmt::format("{} to {}", peer.rank, rank));
     }
+  }
+}
+
+/// What is written into the life line between two members at one end comes out at the other.
+void expect_life_line(std::vector<MetPeer>& here, std::vector<MetPeer>& there, std::uint32_t low,
+                      std::uint32_t high) {
+  const Descriptor& mine = here[high - 1].life_line;
+  const Descriptor& theirs = there[low].life_line;
+  ASSERT_EQ(::send(mine.get(), "x", 1, MSG_NOSIGNAL), 1);
+  char heard = 0;
+  pollfd waited{.fd = theirs.get(), .events = POLLIN, .revents = 0};
+  ASSERT_EQ(::poll(&waited, 1, 10'000), 1);
+  EXPECT_EQ(::recv(theirs.get(), &heard, 1, 0), 1);
+}
+
+TEST_P(TcpMeeting, EachPairMakesALifeLineIfTheyAreAskedFor) {
+  const GroupKey key = test_key();
+  for (const GroupKey* const known : {static_cast<const GroupKey*>(nullptr), &key}) {
+    Expected<Met> met[3];
+    std::vector<std::thread> members;
+    for (std::uint32_t rank = 0; rank < 3; ++rank) {
+      members.emplace_back([&, rank] {
+        MeetingOptions asked = options(rank, 3);
+        asked.life_lines = true;
+        met[rank] = meet_as(asked, known);
+      });
+    }
+    for (std::thread& member : members) member.join();
+    for (const auto& one : met) {
+      ASSERT_TRUE(one) << one.error().message;
+      EXPECT_EQ(one->refused, 0u);
+      for (const MetPeer& peer : one->peers) EXPECT_TRUE(peer.socket.open());
+    }
+    expect_life_line(met[0]->peers, met[1]->peers, 0, 1);
+    expect_life_line(met[0]->peers, met[2]->peers, 0, 2);
+    expect_life_line(met[1]->peers, met[2]->peers, 1, 2);
   }
 }
 

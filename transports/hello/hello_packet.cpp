@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "runtime/assert.hpp"
 
@@ -31,7 +32,7 @@ std::string to_string(Medium medium) {
     case Medium::verbs:
       return "verbs";
   }
-  return fmt::format("number {}", static_cast<std::uint32_t>(medium));
+  return fmt::format("number {}", std::to_underlying(medium));
 }
 
 std::vector<std::byte> encode(const Hello& hello) {
@@ -40,7 +41,8 @@ std::vector<std::byte> encode(const Hello& hello) {
   const HelloHeader header{
       .magic = kHelloMagic,
       .version = hello.version,
-      .medium = static_cast<std::uint32_t>(hello.medium),
+      .medium = std::to_underlying(hello.medium),
+      .purpose = std::to_underlying(hello.purpose),
       .rank = hello.rank,
       .region_bytes = hello.region_bytes,
       .introduction_bytes = static_cast<std::uint32_t>(hello.introduction.size()),
@@ -71,9 +73,11 @@ std::optional<Hello> decode(std::span<const std::byte> packet) {
   const HelloHeader header = *header_of(packet);
   if (header.version != kHelloVersion) return Hello{.version = header.version};
   if (packet.size() != *bytes) return std::nullopt;
+  if (header.purpose > std::to_underlying(Purpose::life_line)) return std::nullopt;
   const auto* text = reinterpret_cast<const char*>(packet.data()) + sizeof header;
   return Hello{
       .medium = static_cast<Medium>(header.medium),
+      .purpose = static_cast<Purpose>(header.purpose),
       .rank = header.rank,
       .region_bytes = header.region_bytes,
       .introduction = std::string(text, header.introduction_bytes),

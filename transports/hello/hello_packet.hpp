@@ -10,10 +10,16 @@
 namespace lockstep::transports {
 
 /// Which medium a hello is about: two members that chose differently must both learn of it.
-enum class Medium : std::uint32_t { shm = 1, tcp = 2, verbs = 3 };
+enum class Medium : std::uint16_t { shm = 1, tcp = 2, verbs = 3 };
 std::string to_string(Medium medium);
 
-inline constexpr std::uint32_t kHelloVersion = 2;
+/// What the connection is for over which a hello is said.
+enum class Purpose : std::uint16_t {
+  link,       ///< everything that the two members say to one another
+  life_line,  ///< nothing but its end, see LifeLines
+};
+
+inline constexpr std::uint32_t kHelloVersion = 3;
 inline constexpr std::uint32_t kHelloMagic = 0x4b534b4c;  // "LKSK"
 inline constexpr std::size_t kMaxIntroductionBytes = 16'384;
 inline constexpr std::size_t kMaxParametersBytes = 1'024;
@@ -22,7 +28,8 @@ inline constexpr std::size_t kMaxParametersBytes = 1'024;
 struct HelloHeader {
   std::uint32_t magic = 0;
   std::uint32_t version = 0;
-  std::uint32_t medium = 0;
+  std::uint16_t medium = 0;
+  std::uint16_t purpose = 0;
   std::uint32_t rank = 0;
   std::uint64_t region_bytes = 0;
   std::uint32_t introduction_bytes = 0;
@@ -37,6 +44,7 @@ inline constexpr std::size_t kMaxHelloBytes =
 struct Hello {
   std::uint32_t version = kHelloVersion;
   Medium medium = Medium::shm;
+  Purpose purpose = Purpose::link;
   std::uint32_t rank = 0;
   std::uint64_t region_bytes = 0;
   std::string introduction{};  ///< not interpreted here

@@ -27,6 +27,7 @@ constexpr int kMostWelcomedAtOnce = 64;
 struct Acquaintance {
   std::unique_ptr<Conversation> conversation;
   std::uint64_t since_ns = 0;
+  Purpose purpose = Purpose::link;  ///< of who was dialled
   bool said_hello = false;
   std::string fault{};              ///< why it, or the last one to the same rank, came to nothing
   std::uint64_t dial_again_ns = 0;  ///< of who was dialled: not before
@@ -59,9 +60,17 @@ class Meeting {
   Expected<void> hear_strangers();
   Expected<Course> hear(Acquaintance& acquaintance, std::uint32_t expected_rank);
   Expected<Course> consider(Acquaintance& acquaintance, std::uint32_t expected_rank, Heard heard);
-  bool say_hello(Acquaintance& acquaintance, std::uint32_t rank);
+  bool say_hello(Acquaintance& acquaintance, std::uint32_t rank, Purpose purpose);
+  [[nodiscard]] bool wants(const Hello& hello, const Acquaintance& acquaintance) const;
+  void keep(Acquaintance& acquaintance, Hello&& hello, Heard&& heard);
   void wait(std::uint64_t deadline_ns) const;
-  [[nodiscard]] bool met(std::uint32_t rank) const { return peers_[rank].socket.open(); }
+  [[nodiscard]] bool has(std::uint32_t rank, Purpose purpose) const {
+    const MetPeer& peer = peers_[rank];
+    return purpose == Purpose::link ? peer.socket.open() : peer.life_line.open();
+  }
+  [[nodiscard]] bool met(std::uint32_t rank) const {
+    return has(rank, Purpose::link) && (!options_.life_lines || has(rank, Purpose::life_line));
+  }
   [[nodiscard]] bool half_open(const Acquaintance& one) const {
     return clock_.now_ns() - one.since_ns > kHalfOpenNs;
   }
@@ -114,9 +123,12 @@ Expected<void> Meeting::dial(std::uint32_t rank) {
     if (!*conversation) return {};
     acquaintance = {.conversation = std::move(*conversation),
                     .since_ns = clock_.now_ns(),
+                    .purpose = has(rank, Purpose::link) ? Purpose::life_line : Purpose::link,
                     .fault = std::move(acquaintance.fault)};
   }
-  if (!acquaintance.said_hello) acquaintance.said_hello = say_hello(acquaintance, rank);
+  if (!acquaintance.said_hello) {
+    acquaintance.said_hello = say_hello(acquaintance, rank, acquaintance.purpose);
+  }
   const std::uint64_t attempt_ns = clock_.now_ns();
   auto course = hear(acquaintance, rank);
   if (!course) return std::unexpected(course.error());
@@ -124,6 +136,7 @@ Expected<void> Meeting::dial(std::uint32_t rank) {
     acquaintance.fault = "did not answer the handshake";
     course = Course::over;
   }
+  if (*course == Course::met) acquaintance.fault.clear();
   // Closed before it said anything: it was not there yet, or a predecessor ended. Dial again.
   if (*course == Course::open) return {};
   acquaintance.conversation.reset();
@@ -192,34 +205,63 @@ Expected<Course> Meeting::hear(Acquaintance& acquaintance, std::uint32_t expecte
 
 Expected<Course> Meeting::consider(Acquaintance& acquaintance, std::uint32_t expected_rank,
                                    Heard heard) {
-  const auto hello = decode(heard.packet);
+  auto hello = decode(heard.packet);
   acquaintance.fault = "sent what is no hello";
   if (!hello) return Course::over;
   if (auto checked = check_sender(*hello, options_, expected_rank); !checked) {
     return std::unexpected(checked.error());
   }
   acquaintance.fault = "said a hello of a member that is here already, or not all of it";
-  if (heard.descriptors.size() != options_.descriptor_count || met(hello->rank)) {
+  if (heard.descriptors.size() != options_.descriptor_count || !wants(*hello, acquaintance)) {
     return Course::over;
   }
   // Before an error may end us: the other side shall be able to name both values too.
-  if (!acquaintance.said_hello) acquaintance.said_hello = say_hello(acquaintance, hello->rank);
-  if (auto examined = examine_(hello->rank, hello->introduction); !examined) {
-    return std::unexpected(examined.error());
+  if (!acquaintance.said_hello) {
+    acquaintance.said_hello = say_hello(acquaintance, hello->rank, hello->purpose);
+  }
+  if (hello->purpose == Purpose::link) {
+    auto examined = examine_(hello->rank, hello->introduction);
+    if (!examined) return std::unexpected(examined.error());
   }
   if (auto agreed = check_terms(*hello, options_); !agreed) return std::unexpected(agreed.error());
   acquaintance.fault = "ended while it was answered";
   if (!acquaintance.said_hello) return Course::over;
   // The socket's buffer was full: what is left must go out before the transport's first byte does.
   if (acquaintance.conversation->sending()) return Course::open;
-  peers_[hello->rank] = {.rank = hello->rank,
-                         .socket = acquaintance.conversation->release(),
-                         .parameters = hello->parameters,
-                         .descriptors = std::move(heard.descriptors)};
+  keep(acquaintance, std::move(*hello), std::move(heard));
   return Course::met;
 }
 
-bool Meeting::say_hello(Acquaintance& acquaintance, std::uint32_t rank) {
+bool Meeting::wants(const Hello& hello, const Acquaintance& acquaintance) const {
+  if (has(hello.rank, hello.purpose)) return false;
+  // Who was dialled answers what it was told.
+  if (acquaintance.said_hello && hello.rank < options_.my_rank) {
+    return hello.purpose == acquaintance.purpose;
+  }
+  return hello.purpose == Purpose::link || options_.life_lines;
+}
+
+void Meeting::keep(Acquaintance& acquaintance, Hello&& hello, Heard&& heard) {
+  MetPeer& peer = peers_[hello.rank];
+  if (hello.purpose == Purpose::life_line) {
+    peer.life_line = acquaintance.conversation->release();
+    return;
+  }
+  peer.rank = hello.rank;
+  peer.socket = acquaintance.conversation->release();
+  peer.parameters = std::move(hello.parameters);
+  peer.descriptors = std::move(heard.descriptors);
+}
+
+bool Meeting::say_hello(Acquaintance& acquaintance, std::uint32_t rank, Purpose purpose) {
+  if (purpose == Purpose::life_line) {
+    // Who they are was said over the link.
+    return acquaintance.conversation->say(encode({.medium = options_.medium,
+                                                  .purpose = purpose,
+                                                  .rank = options_.my_rank,
+                                                  .region_bytes = options_.region_bytes}),
+                                          {});
+  }
   Offer offer = offer_for_(rank);
   const auto packet = encode({.medium = options_.medium,
                               .rank = options_.my_rank,
@@ -245,9 +287,10 @@ void Meeting::wait(std::uint64_t deadline_ns) const {
 }
 
 bool Meeting::complete() const {
-  const auto met =
-      std::ranges::count_if(peers_, [](const MetPeer& peer) { return peer.socket.open(); });
-  return static_cast<std::size_t>(met) + 1 == peers_.size();
+  for (std::uint32_t rank = 0; rank < peers_.size(); ++rank) {
+    if (rank != options_.my_rank && !met(rank)) return false;
+  }
+  return true;
 }
 
 std::vector<std::string> Meeting::notices() const {

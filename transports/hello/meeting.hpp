@@ -27,6 +27,7 @@ struct MeetingOptions {
   std::uint64_t timeout_ns = 0;
   std::string introduction;          ///< at most kMaxIntroductionBytes
   std::size_t descriptor_count = 0;  ///< that come with every hello
+  bool life_lines = false;           ///< each pair makes a second connection, see LifeLines
 };
 
 /// What goes to one peer beside the introduction.
@@ -42,6 +43,7 @@ struct MetPeer {
   Descriptor socket;  ///< over which we met; its end tells that the peer is gone
   std::string parameters;
   std::vector<Descriptor> descriptors;
+  Descriptor life_line{};  ///< if they are asked for
 };
 
 /// Everyone, and the place: `listener` must stay open as long as this member is one, since it is

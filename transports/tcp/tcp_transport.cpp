@@ -56,15 +56,21 @@ Expected<std::unique_ptr<TcpTransport>> TcpTransport::connect(const TcpOptions& 
                                .medium = Medium::tcp,
                                .region_bytes = options.region_bytes,
                                .timeout_ns = options.join_timeout_ns,
-                               .introduction = options.introduction};
+                               .introduction = options.introduction,
+                               .life_lines = true};
   auto met = meet(meeting, *place, [](std::uint32_t) { return Offer{}; }, examine);
   if (!met) return std::unexpected(met.error());
   transport->listener_ = std::move(met->listener);
   for (const std::string& notice : met->notices) transport->note(notice);
+  std::vector<LifeLine> lines;
   for (MetPeer& peer : met->peers) {
+    lines.push_back({.link = peer.rank, .socket = std::move(peer.life_line)});
     if (auto adopted = transport->adopt(std::move(peer), options.memory); !adopted) {
       return std::unexpected(adopted.error());
     }
+  }
+  if (auto held = transport->hold_life_lines(std::move(lines)); !held) {
+    return std::unexpected(held.error());
   }
   return transport;
 }
@@ -84,7 +90,7 @@ Expected<void> TcpTransport::make_io(TcpIo wanted) {
   const auto keep = [this](auto io) -> Expected<void> {
     if (!io) return std::unexpected(io.error());
     io_ = std::move(*io);
-    descriptor_ = io_->descriptor();
+    descriptors_[0] = io_->descriptor();
     return {};
   };
   if (wanted == TcpIo::io_uring) return keep(tcp::UringIo::create());
@@ -101,6 +107,15 @@ Expected<void> TcpTransport::adopt(MetPeer&& peer, const runtime::MemoryOptions&
   link = std::make_unique<tcp::Link>(peer.rank, std::move(peer.socket), std::move(*region),
                                      region_bytes_);
   return io_->add(*link);
+}
+
+Expected<void> TcpTransport::hold_life_lines(std::vector<LifeLine> lines) {
+  auto held = LifeLines::hold(std::move(lines));
+  if (!held) return std::unexpected(held.error());
+  life_lines_ = std::move(*held);
+  descriptors_[1] = life_lines_->descriptor();
+  note(life_lines_->notice());
+  return {};
 }
 
 void TcpTransport::note(const std::string& notice) {
@@ -134,7 +149,10 @@ std::uint64_t TcpTransport::completed(LinkId link) const noexcept {
 }
 
 std::size_t TcpTransport::poll(std::span<LinkDown> events) noexcept {
+  // Looked at first: what a peer sent before it died is here by now, and still counts.
+  const std::uint64_t dead = life_lines_->take_ended();
   io_->poll();
+  if (dead != 0) bury(dead);
   std::size_t count = 0;
   for (const auto& link : links_) {
     if (!link || link->reported || count == events.size()) continue;
@@ -144,6 +162,12 @@ std::size_t TcpTransport::poll(std::span<LinkDown> events) noexcept {
     link->socket.reset();
   }
   return count;
+}
+
+void TcpTransport::bury(std::uint64_t dead) noexcept {
+  for (const auto& link : links_) {
+    if (link && ((dead >> link->number) & 1U) != 0) link->fail(DownReason::peer_died);
+  }
 }
 
 void TcpTransport::drop(LinkId link) noexcept {

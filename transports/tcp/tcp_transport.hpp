@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -10,6 +11,7 @@
 #include "lockstep/error.hpp"
 #include "runtime/memory.hpp"
 #include "transports/hello/group_key.hpp"
+#include "transports/hello/life_lines.hpp"
 #include "transports/hello/meeting.hpp"
 #include "transports/tcp/io.hpp"
 #include "transports/transport.hpp"
@@ -39,7 +41,8 @@ struct TcpOptions {
 ///
 /// A write completes when the kernel has taken it. A sleeper is woken by what arrives: there is no
 /// doorbell to ring, and a beat wakes, too. A full socket is back-pressure, bounded by
-/// OutboundStream::kDepth writes.
+/// OutboundStream::kDepth writes. A peer's death shows in the end of its connection or of its life
+/// line, whichever comes first; what had arrived until then is applied.
 class TcpTransport final : public Transport {
  public:
   /// Meets all members at their TCP ports; blocks for at most join_timeout_ns. Errors: those of
@@ -64,9 +67,7 @@ class TcpTransport final : public Transport {
   void announce_sleep() noexcept override { io_->announce_sleep(); }
   void announce_awake() noexcept override { io_->announce_awake(); }
   void ring_doorbells() noexcept override { io_->submit(); }
-  [[nodiscard]] std::span<const int> descriptors() const noexcept override {
-    return {&descriptor_, 1};
-  }
+  [[nodiscard]] std::span<const int> descriptors() const noexcept override { return descriptors_; }
   [[nodiscard]] std::span<const std::string> notices() const noexcept override { return notices_; }
 
  private:
@@ -74,6 +75,8 @@ class TcpTransport final : public Transport {
   Expected<void> make_memory(const TcpOptions& options);
   Expected<void> make_io(TcpIo wanted);
   Expected<void> adopt(MetPeer&& peer, const runtime::MemoryOptions& memory);
+  Expected<void> hold_life_lines(std::vector<LifeLine> lines);
+  void bury(std::uint64_t dead) noexcept;
   void take_leave() noexcept;
   void note(const std::string& notice);
 
@@ -83,7 +86,8 @@ class TcpTransport final : public Transport {
   std::vector<std::unique_ptr<tcp::Link>> links_;  ///< by rank; null: me, and who was dropped
   std::vector<std::uint64_t> last_completed_;      ///< of those dropped
   std::unique_ptr<tcp::Io> io_;
-  int descriptor_ = -1;
+  std::unique_ptr<LifeLines> life_lines_;
+  std::array<int, 2> descriptors_{-1, -1};
   std::vector<std::string> notices_;
 };
 

@@ -1,8 +1,10 @@
 #include "transports/verbs/verbs_meeting.hpp"
 
 #include <utility>
+#include <vector>
 
 #include "runtime/endpoint.hpp"
+#include "transports/hello/life_lines.hpp"
 #include "transports/hello/socket_watch.hpp"
 #include "transports/hello/tcp_place.hpp"
 
@@ -30,13 +32,15 @@ Expected<std::unique_ptr<VerbsTransport>> connect_by_verbs(const VerbsMeetingOpt
                                .medium = Medium::verbs,
                                .region_bytes = shape.region_bytes,
                                .timeout_ns = options.join_timeout_ns,
-                               .introduction = options.introduction};
+                               .introduction = options.introduction,
+                               .life_lines = true};
   const auto offer_for = [&](std::uint32_t rank) {
     return Offer{.parameters = (*transport)->parameters_for(rank), .descriptors = {}};
   };
   auto met = meet(meeting, *place, offer_for, examine);
   if (!met) return std::unexpected(met.error());
 
+  std::vector<LifeLine> lines;
   auto sockets = SocketWatch::create();
   if (!sockets) return std::unexpected(sockets.error());
   for (MetPeer& peer : met->peers) {
@@ -44,13 +48,16 @@ Expected<std::unique_ptr<VerbsTransport>> connect_by_verbs(const VerbsMeetingOpt
     if (!connected) return std::unexpected(connected.error());
     auto added = sockets->add(peer.rank, std::move(peer.socket));
     if (!added) return std::unexpected(added.error());
+    lines.push_back({.link = peer.rank, .socket = std::move(peer.life_line)});
   }
+  auto life_lines = LifeLines::hold(std::move(lines));
+  if (!life_lines) return std::unexpected(life_lines.error());
   // A write to a queue pair that its owner has not connected yet would be repeated, and in the end
   // given up.
   if (auto ready = sockets->await_all_ready(options.join_timeout_ns); !ready) {
     return std::unexpected(ready.error());
   }
-  (*transport)->keep(std::move(met->listener), std::move(*sockets));
+  (*transport)->keep(std::move(met->listener), std::move(*sockets), std::move(*life_lines));
   for (const std::string& notice : met->notices) (*transport)->note(notice);
   return transport;
 }

@@ -182,7 +182,9 @@ std::size_t VerbsTransport::poll(std::span<LinkDown> events) noexcept {
     look_at_sockets();
     read_device_events();
   }
+  const std::uint64_t dead = life_lines_ ? life_lines_->take_ended() : 0;
   reap();
+  if (dead != 0) bury(dead);
   watch_one_peer();
   if (in_debt_) pay(false);
   return unreported_ == 0 ? 0 : report(events);
@@ -308,10 +310,20 @@ void VerbsTransport::announce_awake() noexcept {
   if (looked_at[kDevice].revents != 0 || looked_at[kAddress].revents != 0) read_device_events();
 }
 
-void VerbsTransport::keep(Descriptor listener, SocketWatch sockets) {
+void VerbsTransport::keep(Descriptor listener, SocketWatch sockets,
+                          std::unique_ptr<LifeLines> life_lines) {
   listener_ = std::move(listener);
   sockets_ = std::move(sockets);
-  descriptors_.push_back(sockets_->descriptor());
+  life_lines_ = std::move(life_lines);
+  descriptors_.insert(descriptors_.end(), {sockets_->descriptor(), life_lines_->descriptor()});
+  note(life_lines_->notice());
+}
+
+void VerbsTransport::bury(std::uint64_t dead) noexcept {
+  for (LinkId link = 0; link < links_.size(); ++link) {
+    const bool died = ((dead >> link) & 1U) != 0;
+    if (died && !links_[link].peer_left()) fail_link(link, DownReason::peer_died);
+  }
 }
 
 void VerbsTransport::look_at_sockets() noexcept {

@@ -14,6 +14,7 @@
 #include "runtime/doorbell.hpp"
 #include "runtime/memory.hpp"
 #include "transports/hello/descriptor.hpp"
+#include "transports/hello/life_lines.hpp"
 #include "transports/hello/socket_watch.hpp"
 #include "transports/transport.hpp"
 #include "transports/verbs/device.hpp"
@@ -91,9 +92,9 @@ class VerbsTransport final : public Transport {
   /// happens if it is down.
   void fail_link(LinkId link, DownReason reason) noexcept;
 
-  /// Keeps what members met over: the port, so that nobody else can be this member, and the
-  /// sockets, whose ends end their links.
-  void keep(Descriptor listener, SocketWatch sockets);
+  /// Keeps what members met over: the port, so that nobody else can be this member, the sockets and
+  /// the life lines, whose ends end their links.
+  void keep(Descriptor listener, SocketWatch sockets, std::unique_ptr<LifeLines> life_lines);
 
   [[nodiscard]] VerbsStatistics statistics() const noexcept;
   /// The device in use, for people.
@@ -138,6 +139,7 @@ class VerbsTransport final : public Transport {
   /// Ends a link that the device is done with. An event may already say why, of all links then.
   void give_up(LinkId link, DownReason reason) noexcept;
   void look_at_sockets() noexcept;
+  void bury(std::uint64_t dead) noexcept;
   void read_completion_events() noexcept;
   void pay(bool last_chance) noexcept;
   void say_farewell() noexcept;
@@ -157,6 +159,7 @@ class VerbsTransport final : public Transport {
   runtime::Doorbell own_bell_;
   Descriptor listener_;
   std::optional<SocketWatch> sockets_;
+  std::unique_ptr<LifeLines> life_lines_;  ///< null: members met in another way
   std::vector<int> descriptors_;
   std::vector<std::string> notices_;
   std::uint64_t polls_ = 0;
