@@ -69,24 +69,29 @@ void show(std::uint64_t& word, std::uint64_t value) {
 
 class Survivor final : public StateMachine {
  public:
-  Survivor(const runtime::TscClock& clock, Sighting& sighting) : clock_(clock), sees_(sighting) {}
+  Survivor(const runtime::TscClock& clock, Sighting& sighting, const Strike& strike)
+      : clock_(clock), sees_(sighting), strike_(strike) {}
 
   void apply(const Message& /*message*/) override {
     show(sees_.delivered, sees_.delivered + 1);
     if (sees_.installed_ns != 0 && sees_.resumed_ns == 0) show(sees_.resumed_ns, clock_.now_ns());
   }
   void view_installed(const View& view) override {
+    if (seen(strike_.over) != 0) return;  // the others end, too
     sees_.members = view.members.size();
     if (view.id > 1 && sees_.installed_ns == 0) show(sees_.installed_ns, clock_.now_ns());
   }
   void member_unreachable(const MemberUnreachable& /*lost*/) override {
     if (sees_.unreachable_ns == 0) show(sees_.unreachable_ns, clock_.now_ns());
   }
-  void evicted(const View& /*view*/) override { show(sees_.evictions, 1); }
+  void evicted(const View& /*view*/) override {
+    if (seen(strike_.over) == 0) show(sees_.evictions, 1);
+  }
 
  private:
   const runtime::TscClock& clock_;
   Sighting& sees_;
+  const Strike& strike_;
 };
 
 int live(const Plan& plan, const std::string& name, std::uint32_t rank,
@@ -94,7 +99,7 @@ int live(const Plan& plan, const std::string& name, std::uint32_t rank,
   Sighting& sees = shared.sightings[rank];
   const ResidentMemory memory(plan.options.resident_mib);
   Reactor reactor({.idle = plan.options.idle, .core = plan.cores.empty() ? -1 : plan.cores[rank]});
-  Survivor survivor(clock, sees);
+  Survivor survivor(clock, sees, shared.strike[0]);
   auto group = Group::join(reactor, group_config(plan, name, rank), survivor);
   if (!group) {
     store_text(sees.complaint, group.error().message);

@@ -17,7 +17,8 @@ class Reactor;
 /// One thread's loop. Groups are attached to it by Group::join; several may share one.
 ///
 /// Make it on the thread that will run it and use it from that thread only (`stop` excepted): its
-/// peers watch for the death of that thread. It starts no thread and installs no signal handler.
+/// peers watch for the death of that thread. It starts no thread and installs no signal handler; a
+/// group over tcp or verbs starts one that sleeps (docs/transports.md, life lines).
 class LOCKSTEP_EXPORT Reactor {
  public:
   /// Pins the calling thread if `config.core` asks for it and opens the counters file. Never
