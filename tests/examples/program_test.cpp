@@ -155,7 +155,7 @@ TEST_F(KilledMember, ThatDoesNotPublishIsMissedByNobody) {
   const auto out = json("out.json");
   EXPECT_EQ(out["good"], false);
   EXPECT_EQ(out["ranks"][1]["finished"], false);
-  for (const int survivor : {0, 2}) {
+  for (const std::size_t survivor : {std::size_t{0}, std::size_t{2}}) {
     EXPECT_EQ(out["ranks"][survivor]["finished"], true);
     EXPECT_EQ(out["ranks"][survivor]["orders"], 600);
     EXPECT_EQ(out["ranks"][survivor]["digest"], out["alone"]["digest"]);
