@@ -28,7 +28,7 @@ TEST(Settings, SetWhatTheyGet) {
       {"lock_memory", "true"},
       {"counters_file", "a/b"},
       {"members", "x,y"},
-      {"silence_timeout_ns", "2000000000"},
+      {"silence_timeout_ns", "7000000000"},
       {"mailbox_slots", "4"}};
   for (const auto& [key, text] : others) {
     const auto all = settings();
