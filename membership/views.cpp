@@ -120,7 +120,6 @@ bool Views::change(std::uint64_t now_ns) noexcept {
   const bool decided = current_->agreement.step(now_ns, unreachable(), in_flux);
   bool busy = push_tables();
   tell_whether_there_is_a_quorum(now_ns);
-  tell_whether_messages_are_taken();
   if (decided) {
     finish();
     // Whom the others went on without may read so until then.
@@ -152,8 +151,14 @@ void Views::tell_whether_there_is_a_quorum(std::uint64_t now_ns) noexcept {
   const bool has_quorum = current_->agreement.has_quorum();
   if (has_quorum || quorum_seen_ns_ == 0) quorum_seen_ns_ = now_ns;
   const bool lasts = now_ns - quorum_seen_ns_ >= options_.observation.heartbeat_interval_ns;
-  if (has_quorum == had_quorum_ || (!has_quorum && !lasts)) return;
+  if (!has_quorum && !lasts) return;
+  tell_quorum(has_quorum);
+}
+
+void Views::tell_quorum(bool has_quorum) noexcept {
+  if (has_quorum == had_quorum_) return;
   had_quorum_ = has_quorum;
+  tell_whether_messages_are_taken();
   events_.quorum_changed(had_quorum_);
 }
 
@@ -183,22 +188,15 @@ std::uint64_t Views::unreachable() const noexcept {
   return ranks;
 }
 
-std::uint64_t Views::unreachable_links() const noexcept {
-  std::uint64_t links = links_down_ | reported_;
-  for (std::uint32_t rank = 0; rank < current_->table.members(); ++rank) {
-    if ((silent_ & bit(rank)) != 0) links |= bit(link_of(current_->order.layout(), rank));
-  }
-  return links;
-}
-
 bool Views::drained() const noexcept { return unsent_.empty() && current_->order.drained(); }
 
 bool Views::eviction_is_known() const noexcept {
-  for (std::uint32_t rank = 0; evicted_ && rank < current_->table.members(); ++rank) {
+  if (!evicted_) return false;
+  for (std::uint32_t rank = 0; rank < current_->table.members(); ++rank) {
     const bool down = (links_down_ & bit(link_of(current_->order.layout(), rank))) != 0;
     if (current_->agreement.kept(rank) && !down && current_->table.decided(rank) == 0) return false;
   }
-  return evicted_;
+  return true;
 }
 
 void Views::report_unreachable(std::uint64_t links) noexcept {
@@ -224,12 +222,12 @@ void Views::finish() noexcept {
   const Proposal value = current_->agreement.value();
   ordering::ViewOrder& order = current_->order;
   order.wedge();
+  tell_whether_messages_are_taken();
   const bool kept = current_->agreement.kept(order.layout().my_rank);
   if (!kept) {
     if (mutant(Mutant::evicted_delivers)) deliver_all_held();
     push_tables();
     evicted_ = true;
-    tell_whether_messages_are_taken();
     events_.evicted();
     return;
   }
@@ -265,7 +263,7 @@ void Views::finish() noexcept {
   tables_seen_ = 0;
   silent_ = 0;
   ring_busy_ = true;
-  had_quorum_ = true;
+  tell_quorum(true);  // one agreed on this view, whether or not this member heard it
   quorum_seen_ns_ = 0;
   push_tables();
   events_.view_installed(current_->view, current_->order.layout(), value.stateless);

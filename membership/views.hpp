@@ -87,8 +87,6 @@ class Views final : public runtime::Duty {
   [[nodiscard]] bool eviction_is_known() const noexcept;
   /// Every message published here has been delivered by all members of the view.
   [[nodiscard]] bool drained() const noexcept;
-  /// Whom this member does not hear, a bit per link.
-  [[nodiscard]] std::uint64_t unreachable_links() const noexcept;
 
   /// Links whose peers somebody else than this reactor knows not to answer: a supervisor that saw a
   /// process end, a monitor of the network. A bit each; stands until it is told otherwise.
@@ -101,9 +99,6 @@ class Views final : public runtime::Duty {
   /// that has him, and he is welcomed over it (find_welcome). `nonce` is that of his ring. False if
   /// the link is not free: he was named without it, and has to come anew.
   bool admit(transports::LinkId link, std::uint64_t nonce, bool sends) noexcept;
-  /// Whether `link` belongs to nobody of the current view or the one before, so that it can be made
-  /// anew.
-  [[nodiscard]] bool is_free(transports::LinkId link) const noexcept;
   /// This member has the state now.
   void show_state() noexcept;
 
@@ -118,6 +113,7 @@ class Views final : public runtime::Duty {
   [[nodiscard]] std::uint64_t unreachable() const noexcept;
   void tell_who_fell_silent() noexcept;
   void tell_whether_there_is_a_quorum(std::uint64_t now_ns) noexcept;
+  void tell_quorum(bool has_quorum) noexcept;
   void tell_whether_messages_are_taken() noexcept;
   void show_whether_leaving() noexcept;
   void finish() noexcept;
@@ -128,6 +124,8 @@ class Views final : public runtime::Duty {
   void send_again() noexcept;
   [[nodiscard]] bool all_show() const noexcept;
   void drop_evicted() noexcept;
+  /// It belongs to nobody of the current view or the one before: it can be made anew.
+  [[nodiscard]] bool is_free(transports::LinkId link) const noexcept;
   void lose_who_is_not_there(const Proposal& value) noexcept;
 
   transports::Transport& transport_;

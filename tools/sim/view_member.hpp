@@ -1,5 +1,7 @@
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -64,6 +66,11 @@ class ViewSimulation::Member final : public MessageHandler, public membership::V
   [[nodiscard]] bool control_pending() const noexcept override { return false; }
   void view_installed(std::uint64_t id, const ordering::ViewLayout& layout,
                       std::uint64_t stateless) noexcept override {
+    if (!has_quorum) {
+      simulation_.invariants_.note(fmt::format(
+          "events: member {} installed view {}, and was not told that there is a quorum again",
+          number, id));
+    }
     note_donations(id, layout, stateless);
     simulation_.add(TraceKind::install, number, layout.my_rank, id, layout.members);
     tell(id, layout);
@@ -81,8 +88,11 @@ class ViewSimulation::Member final : public MessageHandler, public membership::V
   void takes_messages_changed(bool takes_messages) noexcept override {
     claims_open = takes_messages;
   }
-  void quorum_changed(bool has_quorum) noexcept override {
-    simulation_.add(has_quorum ? TraceKind::quorum : TraceKind::no_quorum, number);
+  void quorum_changed(bool quorum) noexcept override {
+    if (quorum == has_quorum)
+      simulation_.invariants_.note("events: a quorum changed to what it was");
+    has_quorum = quorum;
+    simulation_.add(quorum ? TraceKind::quorum : TraceKind::no_quorum, number);
   }
   void evicted() noexcept override {
     simulation_.add(TraceKind::evicted, number);
@@ -127,6 +137,7 @@ class ViewSimulation::Member final : public MessageHandler, public membership::V
   std::uint32_t published = 0;
   std::uint64_t accuses_until_ns = transports::kNever;
   bool claims_open = true;
+  bool has_quorum = true;  ///< as last told
   bool crashed = false;
   std::uint64_t promised = 0;  ///< as last seen by note_steps
   std::uint64_t accepted = 0;
