@@ -40,7 +40,8 @@ bool make_robust(pthread_mutex_t& mutex) {
 
 [[noreturn]] void wait_to_be_killed(Watched& watched, std::uint64_t resident_mib) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  const ResidentMemory memory(resident_mib);
+  const auto memory = ResidentMemory::touch(resident_mib);
+  if (!memory) _exit(1);
   if (pthread_mutex_lock(&watched.life) != 0) _exit(1);
   std::atomic_ref(watched.ready).store(1, std::memory_order_release);
   for (;;) pause();
@@ -54,14 +55,18 @@ bool is_dead(Watched& watched, int socket, bool by_mutex) {
 
 }  // namespace
 
-ResidentMemory::ResidentMemory(std::uint64_t mib) {
-  if (mib == 0) return;
+Expected<ResidentMemory> ResidentMemory::touch(std::uint64_t mib) {
+  if (mib == 0) return ResidentMemory({});
   void* memory =
       mmap(nullptr, mib * kMib, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return;
-  memory_ = {static_cast<std::byte*>(memory), mib * kMib};
-  madvise(memory, memory_.size(), MADV_NOHUGEPAGE);
-  for (std::size_t at = 0; at < memory_.size(); at += kPageBytes) memory_[at] = std::byte{1};
+  if (memory == MAP_FAILED) {
+    return fail(ErrorCode::no_memory,
+                fmt::format("--resident-mib {}: cannot map them: {}", mib, std::strerror(errno)));
+  }
+  const std::span bytes(static_cast<std::byte*>(memory), mib * kMib);
+  madvise(memory, bytes.size(), MADV_NOHUGEPAGE);
+  for (std::size_t at = 0; at < bytes.size(); at += kPageBytes) bytes[at] = std::byte{1};
+  return ResidentMemory(bytes);
 }
 
 ResidentMemory::~ResidentMemory() {
@@ -90,6 +95,12 @@ Expected<std::uint64_t> time_a_death(const runtime::TscClock& clock, const std::
   const std::uint64_t deadline_ns = clock.now_ns() + kTimeoutNs;
   const auto in_time = [&] { return clock.now_ns() < deadline_ns; };
   while (std::atomic_ref((*watched)[0].ready).load(std::memory_order_acquire) == 0 && in_time()) {
+    if (waitpid(child, nullptr, WNOHANG) == child) {
+      return fail(
+          ErrorCode::no_memory,
+          fmt::format("--resident-mib {}: a process of that size ended before it was killed",
+                      resident_mib));
+    }
     usleep(1'000);
   }
   const bool by_mutex = transport == "auto" || transport == "shm";

@@ -2,23 +2,21 @@
 
 #include <fmt/format.h>
 #include <signal.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
-#include <cstring>
 #include <vector>
 
 #include "bench/blocks.hpp"
 #include "bench/death_floor.hpp"
-#include "bench/payload.hpp"
 #include "lockstep/lockstep.hpp"
 #include "runtime/clock.hpp"
 #include "tools/launch/histogram.hpp"
 #include "tools/launch/shared_array.hpp"
+#include "tools/launch/text.hpp"
 
 namespace lockstep::bench {
 namespace {
@@ -55,10 +53,6 @@ struct Shared {
   launch::SharedArray<Sighting> sightings;
   launch::SharedArray<Strike> strike;  ///< one
 };
-
-void store_text(std::array<char, 256>& to, const std::string& text) {
-  std::memcpy(to.data(), text.data(), std::min(text.size(), to.size() - 1));
-}
 
 std::uint64_t seen(const std::uint64_t& word) {
   return std::atomic_ref(const_cast<std::uint64_t&>(word)).load(std::memory_order_acquire);
@@ -97,12 +91,16 @@ class Survivor final : public StateMachine {
 int live(const Plan& plan, const std::string& name, std::uint32_t rank,
          const runtime::TscClock& clock, Shared& shared) {
   Sighting& sees = shared.sightings[rank];
-  const ResidentMemory memory(plan.options.resident_mib);
+  const auto memory = ResidentMemory::touch(plan.options.resident_mib);
+  if (!memory) {
+    launch::store_text(sees.complaint, memory.error().message);
+    return 1;
+  }
   Reactor reactor({.idle = plan.options.idle, .core = plan.cores.empty() ? -1 : plan.cores[rank]});
   Survivor survivor(clock, sees, shared.strike[0]);
   auto group = Group::join(reactor, group_config(plan, name, rank), survivor);
   if (!group) {
-    store_text(sees.complaint, group.error().message);
+    launch::store_text(sees.complaint, group.error().message);
     return 1;
   }
   sees.idle = static_cast<std::uint64_t>(reactor.idle_policy());
@@ -194,7 +192,7 @@ int Run::kill_one() {
   }
   show(strike.over, 1);
   if (done) return 0;
-  store_text(strike.complaint, done.error().message);
+  launch::store_text(strike.complaint, done.error().message);
   return 1;
 }
 

@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cstring>
+#include "tools/launch/text.hpp"
 
 namespace lockstep::bench {
 namespace {
@@ -61,9 +60,7 @@ Expected<std::unique_ptr<Member>> Member::join(Session& session, std::uint32_t r
 void Member::record_notices() {
   MemberRecord& record = session_.records[rank_];
   record.idle = static_cast<std::uint64_t>(reactor_.idle_policy());
-  const std::string lines = fmt::format("{}", fmt::join(reactor_.notices(), "\n"));
-  std::memcpy(record.notices.data(), lines.data(),
-              std::min(lines.size(), record.notices.size() - 1));
+  launch::store_text(record.notices, fmt::format("{}", fmt::join(reactor_.notices(), "\n")));
 }
 
 Expected<void> Member::check(const char* what, std::uint64_t& deadline_ns) {

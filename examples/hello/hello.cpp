@@ -41,7 +41,8 @@ int main(int count, char** arguments) {
     std::memcpy(slot->data(), line.data(), line.size());
     slot->publish();
   }
-  // Whoever is done leaves. That ends the view, but not what was stable: it still arrives.
+  // Whoever is done leaves, and the others go on. Of the last two the second may be left without a
+  // quorum; what was stable still arrives.
   const std::size_t all = config.members.size();
   for (int turns_left = 1'000; (lines.count < all || !group->drained()) && turns_left > 0;) {
     if (!reactor.poll_once()) reactor.idle(1'000'000);

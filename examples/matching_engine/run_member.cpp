@@ -15,6 +15,7 @@
 #include "examples/matching_engine/run.hpp"
 #include "lockstep/group.hpp"
 #include "lockstep/reactor.hpp"
+#include "tools/launch/text.hpp"
 
 namespace lockstep::examples {
 namespace {
@@ -24,13 +25,6 @@ constexpr std::uint64_t kLookNs = 1'000'000;
 /// How many orders rank 0 publishes before it lets the loop turn: enough to batch, few enough that
 /// the peers hear of them soon.
 constexpr std::size_t kPublishBatch = 64;
-
-template <std::size_t Size>
-void store_text(std::array<char, Size>& into, std::string_view text) {
-  const std::size_t size = std::min(text.size(), Size - 1);
-  std::copy_n(text.begin(), size, into.begin());
-  into[size] = '\0';
-}
 
 /// The engine, and what a member must notice beside it.
 class EngineMember final : public StateMachine {
@@ -190,8 +184,8 @@ Expected<void> live(std::uint32_t rank, OrderSource& source, const FlowSummary& 
   Reactor reactor(reactor_config);
   auto group = Group::join(reactor, group_config, member);
   if (!group) return std::unexpected(group.error());
-  store_text(result.idle, to_string(reactor.idle_policy()));
-  store_text(result.notices, fmt::format("{}", fmt::join(reactor.notices(), "\n")));
+  launch::store_text(result.idle, to_string(reactor.idle_policy()));
+  launch::store_text(result.notices, fmt::format("{}", fmt::join(reactor.notices(), "\n")));
 
   const std::uint64_t start_ns = now_ns();
   const Pacing pacing(options.speed_up, summary.first_time_ns, start_ns);
@@ -213,7 +207,7 @@ int run_member(std::uint32_t rank, OrderSource& source, const FlowSummary& summa
                const Options& options, SharedRun& shared) {
   const auto lived = live(rank, source, summary, options, shared);
   if (lived) return EXIT_SUCCESS;
-  store_text(shared.results[rank].complaint, lived.error().message);
+  launch::store_text(shared.results[rank].complaint, lived.error().message);
   return EXIT_FAILURE;
 }
 

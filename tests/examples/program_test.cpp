@@ -114,15 +114,16 @@ class KilledMember : public ProgramTest {
  protected:
   /// Runs three members on the generator, and kills one once all have applied something.
   Program& run_and_kill(std::size_t victim, std::vector<std::string> arguments) {
+    const std::string counters = (folder_ / "counters").string();
     const std::string config =
-        make("run.toml", "[reactor]\ncounters_file = \"" + counters_ + "\"\n");
+        make("run.toml", "[reactor]\ncounters_file = \"" + counters + "\"\n");
     arguments.insert(arguments.end(), {"--config", config});
     program_.emplace(engine(arguments));
     bool delivered = false;
     for (int i = 0; i < 6'000 && !delivered; ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
-      delivered = has_delivered(counters_ + ".0") && has_delivered(counters_ + ".1") &&
-                  has_delivered(counters_ + ".2");
+      delivered = has_delivered(counters + ".0") && has_delivered(counters + ".1") &&
+                  has_delivered(counters + ".2");
     }
     EXPECT_TRUE(delivered) << program_->output();
     const std::vector<pid_t> children = program_->children();
@@ -135,7 +136,6 @@ class KilledMember : public ProgramTest {
     return *program_;
   }
 
-  const std::string counters_ = (folder_ / "counters").string();
   std::optional<Program> program_;
 };
 

@@ -75,14 +75,14 @@ TEST_F(CutPort, UnderLoadIsReportedByEveryMemberAndAllWait) {
       },
       kMostSeconds));
   fmt::print("all reported {:.2f} s after the cut; m0 says: {}\n",
-             static_cast<double>(clock.now_ns() - cut_ns) / 1e9, group_.log(0).lost_reason);
+             static_cast<double>(clock.now_ns() - cut_ns) / 1e9, group_.log(0).lost_reason.data());
   for (const std::uint32_t member : group_.everyone()) {
     // Whichever is seen first: the port itself, a device that can no longer send, or writes that
     // nobody answers.
     const std::vector<std::string> reasons{"the network port of this member is down", "link failed",
                                            "does not answer"};
-    EXPECT_TRUE(std::ranges::find(reasons, group_.log(member).lost_reason) != reasons.end())
-        << member << " says: " << group_.log(member).lost_reason;
+    EXPECT_TRUE(std::ranges::find(reasons, group_.log(member).lost_reason.data()) != reasons.end())
+        << member << " says: " << group_.log(member).lost_reason.data();
     EXPECT_NE(group_.log(member).lost, member);
   }
   // The port is behind every link here: nobody hears anybody, so everybody waits.

@@ -6,6 +6,7 @@
 #include "lockstep/lockstep.hpp"
 #include "runtime/clock.hpp"
 #include "tests/processes/member_log.hpp"
+#include "tools/launch/text.hpp"
 #include "tools/sim/payload.hpp"
 
 namespace lockstep::test {
@@ -48,6 +49,7 @@ class Logger final : public StateMachine {
   }
 
   void view_installed(const View& view) override {
+    if (!view.primary) misled_ = true;
     view_ = view;
     log_.view_members = mask_of(view);
     log_.installed_ns = clock_.now_ns();
@@ -62,16 +64,17 @@ class Logger final : public StateMachine {
     log_.last_lost |= std::uint64_t{1} << number;
     if (log_.losses == 0) {
       log_.lost = number;
-      copy_text(log_.lost_name, lost.name);
-      copy_text(log_.lost_reason, lost.reason);
+      launch::store_text(log_.lost_name, lost.name);
+      launch::store_text(log_.lost_reason, lost.reason);
     }
     announce(log_.losses, log_.losses + 1);
   }
   void quorum_lost(const View& view) override {
-    if (view.primary) fmt::print(stderr, "{}: a view without a quorum is primary\n", config_.self);
+    if (view.primary) misled_ = true;
     announce(log_.quorums_lost, log_.quorums_lost + 1);
   }
-  void quorum_regained(const View& /*view*/) override {
+  void quorum_regained(const View& view) override {
+    if (!view.primary) misled_ = true;
     announce(log_.quorums_regained, log_.quorums_regained + 1);
   }
   void evicted(const View& /*view*/) override {
@@ -99,6 +102,8 @@ class Logger final : public StateMachine {
 
   [[nodiscard]] std::uint64_t now_ns() const { return clock_.now_ns(); }
   [[nodiscard]] bool overflowed() const { return overflowed_; }
+  /// A view was primary without a quorum, or the other way round.
+  [[nodiscard]] bool misled() const { return misled_; }
 
  private:
   [[nodiscard]] std::uint32_t number_of(const std::string& name) const {
@@ -130,6 +135,7 @@ class Logger final : public StateMachine {
   View view_;
   std::array<std::byte, kMostPayload> room_{};
   bool overflowed_ = false;
+  bool misled_ = false;
 };
 
 int leave(Group& group) {
@@ -159,6 +165,7 @@ int run_logging_member(const GroupConfig& config, const Load& load, MemberLog& l
     // Poll rather than sleep long: orders ring no bell.
     if (!reactor.poll_once()) reactor.idle(kMillisecond);
   }
+  if (logger.misled()) return 4;
   return logger.overflowed() ? 2 : 0;
 }
 

@@ -1,10 +1,8 @@
 #pragma once
 
-#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdint>
-#include <cstring>
-#include <string>
 
 #include "lockstep/config.hpp"
 
@@ -38,7 +36,7 @@ struct MemberLog {
   std::uint64_t count;  ///< announces `entries`
   std::uint64_t published;
   std::uint64_t delivered;
-  std::uint64_t delivered_of[kMostMembers];
+  std::array<std::uint64_t, kMostMembers> delivered_of;
   std::uint64_t view;  ///< announces `view_members`
   std::uint64_t view_members;
   std::uint64_t installed_ns;  ///< when the newest view was installed
@@ -49,9 +47,9 @@ struct MemberLog {
   std::uint64_t losses;     ///< announces `lost`, `lost_name` and `lost_reason`, the first loss
   std::uint64_t last_lost;  ///< a bit per member that was ever reported
   std::uint64_t lost;
-  char lost_name[16];
-  char lost_reason[64];
-  LogEntry entries[kMostEntries];
+  std::array<char, 16> lost_name;
+  std::array<char, 64> lost_reason;
+  std::array<LogEntry, kMostEntries> entries;
 };
 
 /// What the test tells all members.
@@ -66,11 +64,6 @@ inline void announce(std::uint64_t& word, std::uint64_t value) {
 
 inline std::uint64_t heard(std::uint64_t& word) {
   return std::atomic_ref(word).load(std::memory_order_acquire);
-}
-
-template <std::size_t size>
-void copy_text(char (&to)[size], const std::string& text) {
-  std::memcpy(to, text.data(), std::min(text.size(), size - 1));
 }
 
 /// What every member of a test does: it publishes, one message each `pace_ns` at most.

@@ -58,7 +58,7 @@ class PartitionedGroup : public testing::Test {
   void expect_nobody_lost() {
     for (const std::uint32_t member : group_.everyone()) {
       EXPECT_EQ(heard(group_.log(member).view), 1u) << member;
-      EXPECT_EQ(heard(group_.log(member).losses), 0u) << group_.log(member).lost_reason;
+      EXPECT_EQ(heard(group_.log(member).losses), 0u) << group_.log(member).lost_reason.data();
     }
   }
 
@@ -77,7 +77,7 @@ void PartitionedGroup::expect_a_cut_between_0_and_1_to_cost_1() {
   EXPECT_EQ(group_.log(0).last_lost & ~mask_of({1}), 0u);
   EXPECT_EQ(group_.log(1).last_lost & ~mask_of({0}), 0u);
   // It heard both, so it had nothing to report.
-  EXPECT_EQ(heard(group_.log(2).losses), 0u) << group_.log(2).lost_reason;
+  EXPECT_EQ(heard(group_.log(2).losses), 0u) << group_.log(2).lost_reason.data();
   ASSERT_TRUE(group_.wait_for_progress({0, 2}, 300));
   ASSERT_NO_FATAL_FAILURE(group_.expect_to_settle({0, 2}));
 }
@@ -164,7 +164,7 @@ TEST_F(PartitionedGroup, AMemberKilledUnderLoadIsReportedAsDead) {
   for (const std::uint32_t member : {0U, 1U}) {
     EXPECT_EQ(group_.log(member).last_lost & ~mask_of({2}), 0u);
     if (heard(group_.log(member).losses) == 0) continue;  // it heard of it from the other
-    EXPECT_EQ(std::string(group_.log(member).lost_reason), "process died");
+    EXPECT_EQ(std::string(group_.log(member).lost_reason.data()), "process died");
   }
   ASSERT_TRUE(group_.wait_for_progress({0, 1}, 300));
   ASSERT_NO_FATAL_FAILURE(group_.expect_to_settle({0, 1}));

@@ -6,12 +6,11 @@
 #include <ctime>
 #include <span>
 
+#include "tests/processes/group_fixture.hpp"
 #include "tools/sim/view_checkers.hpp"
 
 namespace lockstep::test {
 namespace {
-
-constexpr std::uint64_t kSecondNs = 1'000'000'000;
 
 /// Reads the logs as the simulation's checkers want them: all that was published first, then what
 /// each member saw, in its order.
@@ -19,7 +18,7 @@ sim::Violation judge(const launch::SharedArray<MemberLog>& logs, std::uint64_t l
   const auto members = static_cast<std::uint32_t>(logs.size());
   sim::ViewInvariants invariants(members);
   const auto entries_of = [&](std::uint32_t member) {
-    return std::span(logs[member].entries, heard(logs[member].count));
+    return std::span(logs[member].entries).first(heard(logs[member].count));
   };
   for (std::uint32_t member = 0; member < members; ++member) {
     for (const LogEntry& entry : entries_of(member)) {
@@ -63,7 +62,7 @@ sim::Violation judge(const launch::SharedArray<MemberLog>& logs, std::uint64_t l
 }  // namespace
 
 void pause_ns(std::uint64_t ns) {
-  const timespec time{static_cast<time_t>(ns / kSecondNs), static_cast<long>(ns % kSecondNs)};
+  const timespec time{static_cast<time_t>(ns / kSecond), static_cast<long>(ns % kSecond)};
   nanosleep(&time, nullptr);
 }
 
@@ -112,14 +111,14 @@ void RunningGroup::signal(std::uint32_t member, int number) const {
 }
 
 void RunningGroup::expect_to_end(std::uint32_t member) {
-  const auto code = members_[member].wait(30 * kSecondNs);
+  const auto code = members_[member].wait(30 * kSecond);
   ASSERT_TRUE(code) << member << ": " << code.error().message << "; " << state();
   EXPECT_EQ(*code, 0) << member;
   expected_codes_[member].reset();
 }
 
 bool RunningGroup::wait_until(const std::function<bool()>& done, std::uint64_t seconds) const {
-  const std::uint64_t deadline_ns = clock_.now_ns() + seconds * kSecondNs;
+  const std::uint64_t deadline_ns = clock_.now_ns() + seconds * kSecond;
   while (!done()) {
     if (clock_.now_ns() > deadline_ns) {
       fmt::print(stderr, "{}\n", state());
@@ -173,7 +172,7 @@ void RunningGroup::end_and_judge() {
   announce(orders_[0].end, 1);
   for (std::uint32_t member = 0; member < size(); ++member) {
     if (!expected_codes_[member]) continue;
-    const auto code = members_[member].wait(30 * kSecondNs);
+    const auto code = members_[member].wait(30 * kSecond);
     ASSERT_TRUE(code) << member << ": " << code.error().message << "; " << state();
     EXPECT_EQ(*code, *expected_codes_[member]) << member;
   }
@@ -189,7 +188,7 @@ std::string RunningGroup::state() const {
         "member {}: view {} of {:b}, published {}, delivered {}, lost {:b} ({}), quorums lost {}, "
         "evictions {}, refusal {}\n",
         member, heard(its.view), its.view_members, heard(its.published), heard(its.delivered),
-        its.last_lost, its.lost_reason, its.quorums_lost, its.evictions, its.refusal);
+        its.last_lost, its.lost_reason.data(), its.quorums_lost, its.evictions, its.refusal);
   }
   return text;
 }

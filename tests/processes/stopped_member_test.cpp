@@ -137,7 +137,7 @@ TEST_P(StoppedMember, HoldsItsSenderUpUntilItRunsAgain) {
   ASSERT_TRUE(turn_until_all_applied());
   EXPECT_EQ(observer_.losses, 0u) << observer_.lost.reason;
   for (std::uint32_t rank = 1; rank < kMembers; ++rank) {
-    EXPECT_EQ(heard(logs_[rank].losses), 0u) << rank << " says: " << logs_[rank].lost_reason;
+    EXPECT_EQ(heard(logs_[rank].losses), 0u) << rank << " says: " << logs_[rank].lost_reason.data();
   }
   announce(orders_[0].end, 1);
 }
@@ -157,7 +157,7 @@ TEST_P(StoppedMember, IsReportedByEverybodyWhenItStaysStopped) {
   }
   if (heard(logs_[2].losses) > 0) {
     EXPECT_EQ(logs_[2].lost, kStopped);
-    EXPECT_EQ(std::string(logs_[2].lost_reason), "silent for 3.0 s");
+    EXPECT_EQ(std::string(logs_[2].lost_reason.data()), "silent for 3.0 s");
   }
   // What the stopped one held up is delivered without it.
   ASSERT_TRUE(turn_until(reactor_, [&] {

@@ -51,7 +51,7 @@ TEST_P(Views, GoOnWithoutAKilledMemberWhateverItsRank) {
       // Unless it heard of it from the other first.
       if (heard(group.log(survivor).losses) > 0) {
         EXPECT_EQ(group.log(survivor).lost, victim);
-        EXPECT_EQ(std::string(group.log(survivor).lost_reason), "process died");
+        EXPECT_EQ(std::string(group.log(survivor).lost_reason.data()), "process died");
       }
       EXPECT_EQ(heard(group.log(survivor).quorums_lost), 0u) << survivor;
       EXPECT_EQ(heard(group.log(survivor).evictions), 0u) << survivor;
@@ -140,7 +140,7 @@ TEST_P(Views, AreLeftInGoodOrderUntilOneMemberRemains) {
     ASSERT_NO_FATAL_FAILURE(group_.expect_to_end(leaver));
   }
   ASSERT_TRUE(group_.wait_for_view({1}));
-  EXPECT_EQ(heard(group_.log(1).losses), 0u) << group_.log(1).lost_reason;
+  EXPECT_EQ(heard(group_.log(1).losses), 0u) << group_.log(1).lost_reason.data();
   EXPECT_EQ(heard(group_.log(0).evictions), 0u);
   ASSERT_TRUE(group_.wait_for_progress({1}, 50));
   ASSERT_NO_FATAL_FAILURE(group_.expect_to_settle({1}));
@@ -169,7 +169,7 @@ TEST_P(Views, AreNotChangedByStallsOfASecond) {
   }
   for (const std::uint32_t member : group_.everyone()) {
     EXPECT_EQ(heard(group_.log(member).view), 1u) << member;
-    EXPECT_EQ(heard(group_.log(member).losses), 0u) << group_.log(member).lost_reason;
+    EXPECT_EQ(heard(group_.log(member).losses), 0u) << group_.log(member).lost_reason.data();
   }
   ASSERT_NO_FATAL_FAILURE(group_.expect_to_settle({0, 1, 2}));
 }

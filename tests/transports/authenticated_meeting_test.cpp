@@ -16,20 +16,10 @@ using testing::HasSubstr;
 using Clock = std::chrono::steady_clock;
 
 TEST_F(AuthenticatedMeeting, RightKeyMeets) {
-  Expected<Met> met[3];
-  std::vector<std::thread> members;
-  for (std::uint32_t rank = 0; rank < 3; ++rank) {
-    members.emplace_back([&, rank] { met[rank] = meet_as(options(rank, 3), &key_); });
-  }
-  for (std::thread& member : members) member.join();
-  for (std::uint32_t rank = 0; rank < 3; ++rank) {
-    ASSERT_TRUE(met[rank]) << met[rank].error().message;
-    ASSERT_EQ(met[rank]->peers.size(), 2u);
-    for (const MetPeer& peer : met[rank]->peers) {
-      EXPECT_EQ(peer.parameters, fmt::format("{} to {}", peer.rank, rank));
-    }
-    EXPECT_THAT(met[rank]->notices, testing::IsEmpty());
-    EXPECT_EQ(met[rank]->refused, 0u);
+  for (const auto& met : meet_three(&key_)) {
+    ASSERT_TRUE(met);
+    EXPECT_THAT(met->notices, testing::IsEmpty());
+    EXPECT_EQ(met->refused, 0u);
   }
 }
 

@@ -89,21 +89,7 @@ class TcpMeeting : public MeetingByTcp, public testing::WithParamInterface<const
   TcpMeeting() : MeetingByTcp(GetParam()) {}
 };
 
-TEST_P(TcpMeeting, HandsOverWhatTheMediumMustKnow) {
-  Expected<Met> met[3];
-  std::vector<std::thread> members;
-  for (std::uint32_t rank = 0; rank < 3; ++rank) {
-    members.emplace_back([&, rank] { met[rank] = meet_as(options(rank, 3)); });
-  }
-  for (std::thread& member : members) member.join();
-  for (std::uint32_t rank = 0; rank < 3; ++rank) {
-    ASSERT_TRUE(met[rank]) << met[rank].error().message;
-    ASSERT_EQ(met[rank]->peers.size(), 2u);
-    for (const MetPeer& peer : met[rank]->peers) {
-      EXPECT_EQ(peer.parameters, fmt::format("{} to {}", peer.rank, rank));
-    }
-  }
-}
+TEST_P(TcpMeeting, HandsOverWhatTheMediumMustKnow) { meet_three(); }
 
 /// What is written into the life line between two members at one end comes out at the other.
 void expect_life_line(std::vector<MetPeer>& here, std::vector<MetPeer>& there, std::uint32_t low,

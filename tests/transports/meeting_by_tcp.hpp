@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -56,6 +57,25 @@ class MeetingByTcp : public testing::Test {
           if (introduction == fmt::format("I am {}", rank)) return {};
           return fail(ErrorCode::mismatch, "what an introduction!");
         });
+  }
+
+  /// Three members meet, each in a thread of its own, and hand over what their medium must know.
+  std::array<Expected<Met>, 3> meet_three(const GroupKey* key = nullptr) const {
+    std::array<Expected<Met>, 3> met;
+    std::vector<std::thread> members;
+    for (std::uint32_t rank = 0; rank < 3; ++rank) {
+      members.emplace_back([&, rank] { met[rank] = meet_as(options(rank, 3), key); });
+    }
+    for (std::thread& member : members) member.join();
+    for (std::uint32_t rank = 0; rank < 3; ++rank) {
+      EXPECT_TRUE(met[rank]) << met[rank].error().message;
+      if (!met[rank]) continue;
+      EXPECT_EQ(met[rank]->peers.size(), 2u);
+      for (const MetPeer& peer : met[rank]->peers) {
+        EXPECT_EQ(peer.parameters, fmt::format("{} to {}", peer.rank, rank));
+      }
+    }
+    return met;
   }
 
   /// A connection to the place of `rank`, once somebody listens there.

@@ -99,11 +99,14 @@ bool run_seeds(const Options& options) {
     total.joins += report.joins;
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  const std::string changes =
+      options.all_faults ? fmt::format("{} view changes, {} joins, ", total.views, total.joins)
+                         : "";
   fmt::print(
-      "{} seeds from {} on: no violation; {} messages, {} deliveries, {} view changes, {} joins, "
-      "{:.1f} s of "
-      "virtual time in {:.1f} s ({:.0f} seeds/s)\n",
-      options.seeds, options.first_seed, total.messages, total.deliveries, total.views, total.joins,
+      "{} seeds from {} on: no violation; {} messages, {} deliveries, {}{:.1f} s of virtual time "
+      "in "
+      "{:.1f} s ({:.0f} seeds/s)\n",
+      options.seeds, options.first_seed, total.messages, total.deliveries, changes,
       static_cast<double>(total.virtual_ns) / 1e9, took.count(),
       static_cast<double>(options.seeds) / took.count());
   return true;
