@@ -7,5 +7,6 @@
 #include "lockstep/group.hpp"          // IWYU pragma: export
 #include "lockstep/message.hpp"        // IWYU pragma: export
 #include "lockstep/reactor.hpp"        // IWYU pragma: export
+#include "lockstep/snapshot.hpp"       // IWYU pragma: export
 #include "lockstep/state_machine.hpp"  // IWYU pragma: export
 #include "lockstep/view.hpp"           // IWYU pragma: export

@@ -2,6 +2,7 @@
 
 #include "lockstep/export.hpp"
 #include "lockstep/message.hpp"
+#include "lockstep/snapshot.hpp"
 #include "lockstep/view.hpp"
 
 namespace lockstep {
@@ -23,6 +24,25 @@ class LOCKSTEP_EXPORT StateMachine : public MessageHandler {
   /// A view is installed; messages applied from now on belong to it, and all its members applied
   /// the same messages before it. The first time from inside Group::join.
   virtual void view_installed(const View& /*view*/) {}
+
+  /// Gives the state to a joiner: called on one member, the donor, first at the beginning of a
+  /// view, before any message of it, then once a turn until it returns true: all has been written.
+  /// The group goes on meanwhile, so the application keeps the state of the first call: a copy, or
+  /// copy-on-write. Every first call begins a new snapshot. A state machine without this cannot be
+  /// joined by anybody.
+  virtual bool save(SnapshotWriter& writer) {
+    writer.fail("its state machine does not implement save");
+    return true;
+  }
+
+  /// Takes a state that `save` gave at another member, in place of this one's, before anything is
+  /// applied: from inside Group::join, once for each piece.
+  virtual void load(SnapshotReader& reader) {
+    reader.fail("its state machine does not implement load");
+  }
+
+  /// A state is on its way; told at the donor and at the joiner, now and then and at the end.
+  virtual void transfer_progressed(const TransferProgress& /*progress*/) {}
 
   /// This member no longer hears a member of the view. A view without it follows, if enough members
   /// agree; until then messages wait and nothing is lost.

@@ -56,7 +56,10 @@ class Recorder final : public StateMachine {
     ++result_.applied;
     if (message.mine && message.token != head[1] + 7) ++result_.corrupt;
   }
-  void member_unreachable(const MemberUnreachable& /*lost*/) override { lost = true; }
+  void member_unreachable(const MemberUnreachable& lost_member) override {
+    fmt::print(stderr, "{}\n", lost_member.reason);
+    lost = true;
+  }
   bool lost = false;
 
  private:
