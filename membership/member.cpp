@@ -4,16 +4,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 #include <utility>
 
-#include "membership/table.hpp"
 #include "runtime/assert.hpp"
-#include "runtime/config_text.hpp"
-#include "runtime/entropy.hpp"
-#include "runtime/host.hpp"
-#include "runtime/topology.hpp"
-#include "transports/connect.hpp"
 
 namespace lockstep::membership {
 namespace {
@@ -44,145 +37,24 @@ std::uint32_t place_of(const std::vector<std::string>& members, const std::strin
   return static_cast<std::uint32_t>(std::ranges::find(members, name) - members.begin());
 }
 
-bool may_send(const GroupConfig& config, const std::string& name) {
-  return config.senders.empty() || std::ranges::find(config.senders, name) != config.senders.end();
-}
-
 }  // namespace
 
 Member::Member(runtime::Reactor& reactor, const GroupConfig& config, StateMachine& state_machine)
     : reactor_(reactor),
       config_(config),
       my_link_(place_of(config.members, config.self)),
-      sender_(may_send(config, config.self)),
-      state_machine_(state_machine) {
-  view_ = {.id = 1, .members = config.members, .my_rank = my_link_, .primary = true};
-  links_.resize(config.members.size());
-  std::iota(links_.begin(), links_.end(), transports::LinkId{0});
+      sender_(may_send(my_link_)),
+      state_machine_(state_machine),
+      introductions_(config.members.size()),
+      incarnations_(config.members.size()),
+      transfers_(state_machine, *this, config_.members, my_link_) {}
+
+bool Member::may_send(transports::LinkId link) const {
+  const std::vector<std::string>& named = config_.senders;
+  return named.empty() || std::ranges::find(named, config_.members[link]) != named.end();
 }
 
-// ---- joining and leaving -----------------------------------------------------------------------
-
-Expected<std::unique_ptr<Member>> Member::join(runtime::Reactor& reactor, const GroupConfig& config,
-                                               StateMachine& state_machine) {
-  if (!reactor.status()) return std::unexpected(reactor.status().error());
-  if (auto valid = validate(config); !valid) return std::unexpected(valid.error());
-  std::unique_ptr<Member> member(new Member(reactor, config, state_machine));
-  if (auto connected = member->connect(); !connected) return std::unexpected(connected.error());
-  member->install();
-  return member;
-}
-
-Expected<void> Member::connect() {
-  auto mailbox = runtime::Mailbox::create(config_.mailbox_slots, config_.mailbox_payload_bytes);
-  if (!mailbox) return std::unexpected(mailbox.error());
-  mailbox_ = std::move(*mailbox);
-  std::vector<Introduction> introductions(config_.members.size());
-  if (auto opened = open_transport(introductions); !opened) return opened;
-  bind_memory();
-  if (auto settled = settle_idle_policy(introductions); !settled) return settled;
-  const runtime::TscClock& clock = reactor_.clock();
-  views_ = std::make_unique<Views>(
-      *transport_, first_layout(introductions), view_.id, state_machine_, *this,
-      ViewsOptions{.observation = {.heartbeat_interval_ns = config_.heartbeat_interval_ns,
-                                   .silence_timeout_ns = config_.silence_timeout_ns},
-                   // Who may stall that long while nothing changes may do so in a change.
-                   .agreement = {.patience_ns = config_.silence_timeout_ns,
-                                 .doubt_ns = config_.heartbeat_interval_ns},
-                   .wall_offset_ns = clock.wall_ns() - clock.now_ns(),
-                   .has_state = true});
-  order_ = &views_->order();
-  return {};
-}
-
-Expected<void> Member::open_transport(std::vector<Introduction>& introductions) {
-  const auto nonce = runtime::random_word();
-  if (!nonce) return std::unexpected(nonce.error());
-  Introduction& mine = introductions[my_link_];
-  mine = {.nonce = *nonce,
-          .host = runtime::host_identity(),
-          .reactor = reactor_.identity(),
-          .cpus = reactor_.cpus(),
-          .settings = runtime::canonical_text(config_)};
-
-  const auto examine = [&](std::uint32_t rank, const std::string& text) -> Expected<void> {
-    auto theirs = Introduction::decode(text);
-    if (!theirs) return std::unexpected(theirs.error());
-    const std::string difference = runtime::first_difference(mine.settings, theirs->settings);
-    if (!difference.empty()) {
-      return fail(ErrorCode::mismatch,
-                  fmt::format("configurations of group '{}' differ: group.{} (at member '{}', rank "
-                              "{}); make them equal",
-                              config_.name, difference, config_.members[rank], rank));
-    }
-    introductions[rank] = std::move(*theirs);
-    return {};
-  };
-
-  // Everybody has a ring: a view whose senders have all died counts by somebody's turns, too.
-  auto transport = transports::connect(config_,
-                                       {.my_rank = my_link_,
-                                        .region_bytes = region_bytes(config_.ring_bytes),
-                                        .source_bytes = 2 * config_.ring_bytes,
-                                        .memory = {.huge_pages = reactor_.config().huge_pages,
-                                                   .lock = reactor_.config().lock_memory},
-                                        .introduction = mine.encode(),
-                                        .core = reactor_.config().core,
-                                        .doorbell = reactor_.doorbell().descriptor()},
-                                       examine);
-  if (!transport) return std::unexpected(transport.error());
-  transport_ = std::move(*transport);
-  for (const std::string& notice : transport_->notices()) reactor_.note(notice);
-  return {};
-}
-
-void Member::bind_memory() {
-  // What this thread reads and posts from lies best on the node of its CPU.
-  const std::int32_t core = reactor_.config().core;
-  reactor_.note(runtime::bind_memory(transport_->source(), core));
-  for (transports::LinkId link = 0; link < config_.members.size(); ++link) {
-    if (link == my_link_) continue;
-    for (std::uint32_t copy = 0; copy < transports::kRegionCopies; ++copy) {
-      reactor_.note(runtime::bind_memory(transport_->inbound(link, copy), core));
-    }
-  }
-}
-
-Expected<void> Member::settle_idle_policy(const std::vector<Introduction>& introductions) {
-  const HostLoad load = host_load(introductions, introductions[my_link_].host);
-  reactor_.resolve_idle(load.cpus >= load.reactors);
-  const bool spins = reactor_.idle_policy() == IdlePolicy::spin;
-  if (spins && load.cpus < load.reactors) {
-    return fail(
-        ErrorCode::oversubscribed,
-        fmt::format("{} reactors of group '{}' would share {} allowed CPUs, and this one is "
-                    "told to spin: each would wait whole time slices for the others; set "
-                    "reactor.idle to \"backoff\", or allow more CPUs (taskset, cgroups)",
-                    load.reactors, config_.name, load.cpus));
-  }
-  transport_->set_never_sleeps(reactor_.idle_policy() != IdlePolicy::backoff);
-  return {};
-}
-
-ordering::ViewLayout Member::first_layout(const std::vector<Introduction>& introductions) const {
-  ordering::ViewLayout layout;
-  layout.members = static_cast<std::uint32_t>(config_.members.size());
-  layout.my_rank = my_link_;
-  layout.ring_bytes = config_.ring_bytes;
-  layout.copy = view_.id % transports::kRegionCopies;
-  for (std::uint32_t rank = 0; rank < layout.members; ++rank) {
-    layout.nonces.push_back(introductions[rank].nonce);
-    if (may_send(config_, config_.members[rank])) layout.senders.push_back(rank);
-  }
-  return layout;
-}
-
-void Member::install() {
-  make_counters();
-  takes_messages_changed(true);
-  reactor_.attach(*views_);
-  state_machine_.view_installed(view_);
-}
+// ---- leaving -----------------------------------------------------------------------------------
 
 Expected<void> Member::leave(std::uint64_t timeout_ns) {
   const std::uint64_t deadline_ns = reactor_.clock().now_ns() + timeout_ns;
@@ -205,6 +77,7 @@ Expected<void> Member::leave(std::uint64_t timeout_ns) {
 
 Member::~Member() {
   open_.store(false, std::memory_order_relaxed);
+  greeter_.reset();
   if (!views_) return;
   order_->settle();
   publish_counters(reactor_.clock().now_ns());
@@ -253,13 +126,26 @@ std::size_t Member::max_payload_bytes() const noexcept { return order_->max_payl
 
 bool Member::control_step(std::uint64_t now_ns) noexcept {
   ++claim_number_;  // a slot ends with the turn it was claimed in
-  if (now_ns >= counters_due_ns_) publish_counters(now_ns);
-  return drain_mailbox();
+  if (now_ns >= counters_due_ns_) {
+    publish_counters(now_ns);
+    show_standing();
+    ask_around(now_ns);
+  }
+  if (greeter_->has_news()) [[unlikely]] {
+    take_arrivals();
+  }
+  bool busy = drain_mailbox();
+  busy |= transfers_.step(now_ns);
+  if (!has_state_) [[unlikely]] {
+    busy |= catch_up();
+  }
+  return busy;
 }
 
 bool Member::control_pending() const noexcept {
   runtime::Mailbox::View waiting;
-  return claim_limit_ > 0 && mailbox_->front(waiting);
+  const bool mail = claim_limit_ > 0 && mailbox_->front(waiting);
+  return mail || greeter_->has_news() || transfers_.going() || !has_state_;
 }
 
 bool Member::drain_mailbox() noexcept {
@@ -282,21 +168,34 @@ bool Member::drain_mailbox() noexcept {
 // ---- events ------------------------------------------------------------------------------------
 
 void Member::takes_messages_changed(bool takes_messages) noexcept {
-  claim_limit_ = takes_messages && sender_ ? order_->max_payload_bytes() + 1 : 0;
+  const bool may = takes_messages && sender_ && has_state_;
+  claim_limit_ = may ? order_->max_payload_bytes() + 1 : 0;
 }
 
 void Member::view_installed(std::uint64_t id, const ordering::ViewLayout& layout,
-                            std::uint64_t /*stateless*/) noexcept {
+                            std::uint64_t stateless) noexcept {
   past_ = total(order_->statistics());
   order_ = &views_->order();
+  // Before the application hears of the view: the state at the cut is that of the view before.
+  if (transfers_.installed(id, layout, stateless, has_state_)) catch_up_.begin_anew();
+  describe_view(id, layout);
+  show_standing();
+  if (has_state_) {
+    state_machine_.view_installed(view_);
+  } else {
+    catch_up_.view_installed(view_);
+  }
+}
+
+void Member::describe_view(std::uint64_t id, const ordering::ViewLayout& layout) {
   view_.id = id;
   view_.my_rank = layout.my_rank;
+  view_.primary = true;
   view_.members.clear();
   for (const transports::LinkId link : layout.links) {
     view_.members.push_back(config_.members[link]);
   }
   links_ = layout.links;
-  state_machine_.view_installed(view_);
 }
 
 void Member::quorum_changed(bool has_quorum) noexcept {
@@ -315,6 +214,7 @@ void Member::evicted() noexcept {
 }
 
 void Member::link_down(transports::LinkId link, transports::DownReason reason) noexcept {
+  if (views_->is_free(link)) return let_go(link);
   report(link, std::string(transports::to_string(reason)));
 }
 

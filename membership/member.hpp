@@ -13,18 +13,22 @@
 #include "lockstep/group.hpp"
 #include "lockstep/state_machine.hpp"
 #include "lockstep/view.hpp"
+#include "membership/catch_up.hpp"
 #include "membership/introduction.hpp"
+#include "membership/transfers.hpp"
 #include "membership/views.hpp"
+#include "membership/welcome.hpp"
 #include "runtime/counters.hpp"
 #include "runtime/mailbox.hpp"
 #include "runtime/reactor.hpp"
+#include "transports/greeter.hpp"
 #include "transports/transport.hpp"
 
 namespace lockstep::membership {
 
-/// One member of a group: what stands behind Group. It connects to all members of its
-/// configuration, installs the first view, and from then on turns with its reactor.
-class Member final : public ViewEvents {
+/// One member of a group: what stands behind Group. It founds the group with the other founders, or
+/// joins it while it runs; from then on it turns with its reactor, and lets others join.
+class Member final : public ViewEvents, private Dialler {
  public:
   static Expected<std::unique_ptr<Member>> join(runtime::Reactor& reactor,
                                                 const GroupConfig& config,
@@ -70,13 +74,27 @@ class Member final : public ViewEvents {
 
  private:
   Member(runtime::Reactor& reactor, const GroupConfig& config, StateMachine& state_machine);
-  Expected<void> connect();
-  Expected<void> open_transport(std::vector<Introduction>& introductions);
-  void bind_memory();
-  Expected<void> settle_idle_policy(const std::vector<Introduction>& introductions);
-  [[nodiscard]] ordering::ViewLayout first_layout(
-      const std::vector<Introduction>& introductions) const;
-  void install();
+  // Coming: member_join.cpp.
+  Expected<void> come();
+  Expected<bool> connect();
+  Expected<void> settle_idle_policy();
+  [[nodiscard]] FirstView founding() const;
+  Expected<FirstView> await_welcome(std::uint64_t deadline_ns);
+  void begin(const FirstView& first, bool has_state);
+  Expected<void> await_state(std::uint64_t deadline_ns);
+  [[nodiscard]] Error not_in_time(const char* what) const;
+  // Who comes while the group runs: member_join.cpp.
+  void take_arrivals();
+  void meet(transports::Arrival&& arrival);
+  void heed(const transports::Standing& standing) noexcept;
+  void let_go(transports::LinkId link) noexcept;
+  void show_standing() noexcept;
+  void ask_around(std::uint64_t now_ns);
+  void dial_for_state(transports::LinkId link) override;
+  bool catch_up();
+  [[nodiscard]] bool may_send(transports::LinkId link) const;
+
+  void describe_view(std::uint64_t id, const ordering::ViewLayout& layout);
   void make_counters();
   void publish_counters(std::uint64_t now_ns) noexcept;
   [[nodiscard]] ordering::OrderStatistics total(
@@ -92,7 +110,12 @@ class Member final : public ViewEvents {
   StateMachine& state_machine_;
   View view_;
   std::vector<transports::LinkId> links_;  ///< by rank of the view
+  std::uint64_t nonce_ = 0;                ///< of this member's ring in its first view
   std::unique_ptr<transports::Transport> transport_;
+  std::unique_ptr<transports::Greeter> greeter_;
+  std::vector<Introduction> introductions_;  ///< by link
+  std::vector<std::uint64_t> incarnations_;  ///< by link, of who is there
+  std::uint64_t there_ = 0;                  ///< links that this member has, a bit each
   std::unique_ptr<Views> views_;
   ordering::ViewOrder* order_ = nullptr;  ///< that of the current view
   std::unique_ptr<runtime::Mailbox> mailbox_;
@@ -100,6 +123,12 @@ class Member final : public ViewEvents {
   std::uint64_t claim_number_ = 0;
   std::size_t claim_limit_ = 0;  ///< claims must be smaller; 0 unless this member may send now
   bool leaving_ = false;
+
+  Transfers transfers_;
+  CatchUp catch_up_;
+  bool has_state_ = true;          ///< and applied what came since
+  transports::Standing standing_;  ///< as last shown
+  std::uint64_t asking_due_ns_ = 0;
 
   ordering::OrderStatistics past_;  ///< of the views before
   std::vector<runtime::Counter> counters_;

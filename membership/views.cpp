@@ -39,7 +39,7 @@ Views::Views(transports::Transport& transport, const ordering::ViewLayout& layou
              std::uint64_t view, MessageHandler& handler, ViewEvents& events,
              const ViewsOptions& options)
     : transport_(transport),
-      handler_(handler),
+      handler_(&handler),
       events_(events),
       options_(options),
       has_state_(options.has_state),
@@ -71,7 +71,7 @@ bool Views::step(std::uint64_t now_ns) {
   order.set_wall_ns(now_ns + options_.wall_offset_ns);
   bool busy = poll_links();              // link events in (bytes come in by themselves: one-sided)
   busy |= order.receive();               // sweep the rings, advance my received counters
-  busy |= order.deliver(handler_);       // hand the stable prefix to the application
+  busy |= order.deliver(*handler_);      // hand the stable prefix to the application
   busy |= order.send(busy);              // push frames and changed counters, by what is there
   busy |= change(now_ns);                // beats, observation, agreement, installation
   busy |= events_.control_step(now_ns);  // mailboxes, counters: bounded
@@ -128,7 +128,7 @@ bool Views::change(std::uint64_t now_ns) noexcept {
   }
   send_again();
   tell_whether_messages_are_taken();
-  if (previous_ && now_ns >= farewell_ns_) {
+  if (previous_ && (now_ns >= farewell_ns_ || nobody_to_tell())) {
     farewell_ns_ = now_ns + options_.observation.silence_timeout_ns;
     if (all_show()) drop_evicted();
   }
@@ -204,6 +204,15 @@ void Views::report_unreachable(std::uint64_t links) noexcept {
   due_ns_ = 0;
 }
 
+void Views::learn_of_eviction() noexcept {
+  if (evicted_) return;
+  current_->order.wedge();
+  tell_whether_messages_are_taken();
+  push_tables();
+  evicted_ = true;
+  events_.evicted();
+}
+
 void Views::leave() noexcept {
   leaving_ = true;
   show_whether_leaving();
@@ -238,7 +247,7 @@ void Views::finish() noexcept {
     if (wrong) trims[i] = std::min(trims[i], order.received_of(i));
   }
   if (!mutant(Mutant::beyond_trim) && !mutant(Mutant::short_of_trim)) {
-    order.deliver_through(std::span(trims).first(value.streams), handler_);
+    order.deliver_through(std::span(trims).first(value.streams), *handler_);
   }
   collect_undelivered();
   let_go_of_evicted(value);
@@ -274,7 +283,7 @@ void Views::deliver_all_held() noexcept {
   for (std::uint32_t i = 0; i < current_->order.stream_count(); ++i) {
     held.push_back(current_->order.received_of(i));
   }
-  current_->order.deliver_through(held, handler_);
+  current_->order.deliver_through(held, *handler_);
 }
 
 ordering::ViewLayout Views::next_layout(const Proposal& value) const {
@@ -356,6 +365,16 @@ bool Views::all_show() const noexcept {
     if (!current_->table.shows(rank)) return false;
   }
   return !ring_busy_;
+}
+
+/// Whom the others went on without cannot read how: their links are down.
+bool Views::nobody_to_tell() const noexcept {
+  const ordering::ViewLayout& old = previous_->order.layout();
+  for (std::uint32_t rank = 0; rank < old.members; ++rank) {
+    const bool down = (links_down_ & bit(link_of(old, rank))) != 0;
+    if (rank != old.my_rank && !previous_->agreement.kept(rank) && !down) return false;
+  }
+  return true;
 }
 
 void Views::drop_evicted() noexcept {

@@ -99,8 +99,14 @@ class Views final : public runtime::Duty {
   /// that has him, and he is welcomed over it (find_welcome). `nonce` is that of his ring. False if
   /// the link is not free: he was named without it, and has to come anew.
   bool admit(transports::LinkId link, std::uint64_t nonce, bool sends) noexcept;
+  /// The link belongs to nobody of the current view or the one before: it can be made anew.
+  [[nodiscard]] bool is_free(transports::LinkId link) const noexcept;
   /// This member has the state now.
   void show_state() noexcept;
+  /// From now on messages go to `handler`, which outlives this.
+  void deliver_to(MessageHandler& handler) noexcept { handler_ = &handler; }
+  /// A member of a later view has said that it is without this one, which is `evicted`.
+  void learn_of_eviction() noexcept;
 
  private:
   struct Epoch;
@@ -124,12 +130,11 @@ class Views final : public runtime::Duty {
   void send_again() noexcept;
   [[nodiscard]] bool all_show() const noexcept;
   void drop_evicted() noexcept;
-  /// It belongs to nobody of the current view or the one before: it can be made anew.
-  [[nodiscard]] bool is_free(transports::LinkId link) const noexcept;
+  [[nodiscard]] bool nobody_to_tell() const noexcept;
   void lose_who_is_not_there(const Proposal& value) noexcept;
 
   transports::Transport& transport_;
-  MessageHandler& handler_;
+  MessageHandler* handler_;
   ViewEvents& events_;
   const ViewsOptions options_;
   Admissions admissions_;

@@ -53,10 +53,12 @@ std::string difference(std::string_view key, std::optional<std::string_view> min
 std::string canonical_text(const GroupConfig& group) {
   Config config;
   config.group = group;
-  config.group.senders.clear();
-  for (const std::string& member : group.members) {
-    const bool sends = group.senders.empty() || std::ranges::count(group.senders, member) > 0;
-    if (sends) config.group.senders.push_back(member);
+  for (std::vector<std::string>* const named : {&config.group.founders, &config.group.senders}) {
+    const std::vector<std::string> chosen = std::exchange(*named, {});
+    for (const std::string& member : group.members) {
+      const bool is_one = chosen.empty() || std::ranges::count(chosen, member) > 0;
+      if (is_one) named->push_back(member);
+    }
   }
   std::string text;
   for (const Setting& setting : settings()) {

@@ -148,6 +148,7 @@ std::span<const Setting> settings() {
       of_group<&G::name>("name", Name{}),
       of_member<&G::self>("self", Name{}),
       of_group<&G::members>("members", Names{}),
+      of_group<&G::founders>("founders", Names{.empty_allowed = true}),
       of_group<&G::senders>("senders", Names{.empty_allowed = true}),
       of_group<&G::addresses>("addresses", Names{.empty_allowed = true, .of_addresses = true}),
       of_group<&G::transport>("transport", Words{kTransportWords}),
@@ -268,10 +269,12 @@ std::optional<Problem> contradiction(const GroupConfig& config) {
     if (!config.self.empty() && !contains(config.members, config.self)) {
       return problem("self", fmt::format("must be one of group.members: {}", members));
     }
-    for (const std::string& sender : config.senders) {
-      if (contains(config.members, sender)) continue;
-      return problem("senders",
-                     fmt::format("\"{}\" must be one of group.members: {}", sender, members));
+    for (const auto& [key, names] :
+         {std::pair{"founders", &config.founders}, std::pair{"senders", &config.senders}}) {
+      for (const std::string& name : *names) {
+        if (contains(config.members, name)) continue;
+        return problem(key, fmt::format("\"{}\" must be one of group.members: {}", name, members));
+      }
     }
   }
   const bool needs_addresses = config.transport == "tcp" || config.transport == "verbs";

@@ -1,21 +1,30 @@
 #include "transports/connect.hpp"
 
-#include <optional>
+#include <algorithm>
 #include <string_view>
+#include <utility>
 
-#include "transports/hello/group_key.hpp"
+#include "runtime/endpoint.hpp"
+#include "transports/hello/tcp_place.hpp"
 #include "transports/shm/shm_transport.hpp"
+#include "transports/shm/unix_place.hpp"
 #include "transports/tcp/tcp_transport.hpp"
-#include "transports/verbs/verbs_meeting.hpp"
+#include "transports/verbs/verbs_transport.hpp"
 
 namespace lockstep::transports {
 namespace {
 
-/// A connected transport of any kind as what they all are.
+/// What a medium gives: the transport, and who makes its links.
+struct Opened {
+  std::unique_ptr<Transport> transport;
+  std::unique_ptr<LinkMaker> maker;
+};
+
 template <class Kind>
-Expected<std::unique_ptr<Transport>> as_transport(Expected<std::unique_ptr<Kind>> connected) {
-  if (!connected) return std::unexpected(connected.error());
-  return std::move(*connected);
+Expected<Opened> opened(Expected<std::unique_ptr<Kind>> transport) {
+  if (!transport) return std::unexpected(transport.error());
+  auto maker = (*transport)->link_maker();
+  return Opened{.transport = std::move(*transport), .maker = std::move(maker)};
 }
 
 TcpIo tcp_io_of(std::string_view word) {
@@ -23,62 +32,100 @@ TcpIo tcp_io_of(std::string_view word) {
   return word == "sockets" ? TcpIo::sockets : TcpIo::automatic;
 }
 
+Expected<Opened> open_shm(std::uint32_t members, const ConnectOptions& options) {
+  return opened(ShmTransport::open({.members = members,
+                                    .region_bytes = options.region_bytes,
+                                    .source_bytes = options.source_bytes,
+                                    .core = options.core,
+                                    .memory = options.memory,
+                                    .doorbell = options.doorbell}));
+}
+
+Expected<Opened> open_tcp(std::uint32_t members, const GroupConfig& config,
+                          const ConnectOptions& options) {
+  return opened(TcpTransport::open({.members = members,
+                                    .region_bytes = options.region_bytes,
+                                    .source_bytes = options.source_bytes,
+                                    .core = options.core,
+                                    .memory = options.memory,
+                                    .io = tcp_io_of(config.tcp_io)}));
+}
+
+/// The device that has this member's address, unless one is named.
+Expected<Opened> open_verbs(std::uint32_t members, const GroupConfig& config,
+                            const ConnectOptions& options) {
+  DeviceChoice device{
+      .device = config.verbs_device, .gid_index = config.verbs_gid_index, .core = options.core};
+  const auto mine = runtime::parse_endpoint(config.addresses[options.my_rank]);
+  if (!mine) return std::unexpected(mine.error());
+  if (device.device.empty()) device.address = runtime::host_of(*mine);
+  return opened(VerbsTransport::open({.device = std::move(device),
+                                      .members = members,
+                                      .region_bytes = options.region_bytes,
+                                      .source_bytes = options.source_bytes,
+                                      .memory = options.memory}));
+}
+
+Expected<std::unique_ptr<GroupKey>> key_of(const GroupConfig& config) {
+  if (config.key_file.empty()) return nullptr;
+  auto key = GroupKey::read(config.key_file);
+  if (!key) return std::unexpected(key.error());
+  return std::make_unique<GroupKey>(std::move(*key));
+}
+
+std::uint64_t founders_of(const GroupConfig& config) {
+  std::uint64_t founders = 0;
+  for (std::size_t rank = 0; rank < config.members.size(); ++rank) {
+    const bool named =
+        std::ranges::find(config.founders, config.members[rank]) != config.founders.end();
+    if (config.founders.empty() || named) founders |= std::uint64_t{1} << rank;
+  }
+  return founders;
+}
+
 }  // namespace
 
-Expected<std::unique_ptr<Transport>> connect(const GroupConfig& config,
-                                             const ConnectOptions& options,
-                                             const Examine& examine) {
+Expected<Connection> connect(const GroupConfig& config, const ConnectOptions& options,
+                             const Examine& examine) {
+  const auto members = static_cast<std::uint32_t>(config.members.size());
   const bool shm =
       config.transport == "shm" || (config.transport == "auto" && config.addresses.empty());
-  if (shm) {
-    return as_transport(ShmTransport::connect({.group = config.name,
-                                               .members = config.members,
-                                               .my_rank = options.my_rank,
-                                               .region_bytes = options.region_bytes,
-                                               .source_bytes = options.source_bytes,
-                                               .memory = options.memory,
-                                               .join_timeout_ns = config.join_timeout_ns,
-                                               .introduction = options.introduction,
-                                               .doorbell = options.doorbell},
-                                              examine));
-  }
-  // Wiped when the members have met.
-  std::optional<GroupKey> key;
-  if (!config.key_file.empty()) {
-    auto read = GroupKey::read(config.key_file);
-    if (!read) return std::unexpected(read.error());
-    key = std::move(*read);
-  }
-  const GroupKey* const known_key = key ? &*key : nullptr;
-  if (config.transport == "verbs") {
-    return as_transport(
-        connect_by_verbs({.group = config.name,
-                          .members = config.members,
-                          .addresses = config.addresses,
-                          .join_timeout_ns = config.join_timeout_ns,
-                          .introduction = options.introduction,
-                          .key = known_key,
-                          .transport = {.device = {.device = config.verbs_device,
-                                                   .gid_index = config.verbs_gid_index,
-                                                   .core = options.core},
+  Greeter::Options greeting{.meeting = {.group = config.name,
+                                        .members = config.members,
                                         .my_rank = options.my_rank,
+                                        .founders = founders_of(config),
                                         .region_bytes = options.region_bytes,
-                                        .source_bytes = options.source_bytes,
-                                        .memory = options.memory}},
-                         examine));
+                                        .timeout_ns = config.join_timeout_ns,
+                                        .incarnation = options.incarnation,
+                                        .introduction = options.introduction},
+                            .key = nullptr,
+                            .doorbell = options.doorbell};
+  std::unique_ptr<MeetingPlace> place;
+  Expected<Opened> medium = Opened{};
+  if (shm) {
+    place = std::make_unique<UnixPlace>(config.name, config.members, options.my_rank);
+    medium = open_shm(members, options);
+  } else {
+    auto key = key_of(config);
+    if (!key) return std::unexpected(key.error());
+    greeting.key = std::move(*key);
+    auto made = TcpPlace::make({.group = config.name,
+                                .addresses = config.addresses,
+                                .my_rank = options.my_rank,
+                                .key = greeting.key.get()});
+    if (!made) return std::unexpected(made.error());
+    place = std::make_unique<TcpPlace>(std::move(*made));
+    medium = config.transport == "verbs" ? open_verbs(members, config, options)
+                                         : open_tcp(members, config, options);
   }
-  return as_transport(TcpTransport::connect({.group = config.name,
-                                             .members = config.members,
-                                             .addresses = config.addresses,
-                                             .my_rank = options.my_rank,
-                                             .region_bytes = options.region_bytes,
-                                             .source_bytes = options.source_bytes,
-                                             .memory = options.memory,
-                                             .join_timeout_ns = config.join_timeout_ns,
-                                             .introduction = options.introduction,
-                                             .io = tcp_io_of(config.tcp_io),
-                                             .key = known_key},
-                                            examine));
+  if (!medium) return std::unexpected(medium.error());
+  Connection connection{.transport = std::move(medium->transport),
+                        .greeter = std::make_unique<Greeter>(std::move(greeting), std::move(place),
+                                                             std::move(medium->maker), examine)};
+  auto founds = connection.greeter->gather();
+  if (!founds) return std::unexpected(founds.error());
+  connection.founds = *founds;
+  return connection;
 }
 
 }  // namespace lockstep::transports

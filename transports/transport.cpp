@@ -1,5 +1,7 @@
 #include "transports/transport.hpp"
 
+#include <fmt/format.h>
+
 namespace lockstep::transports {
 
 std::string_view to_string(DownReason reason) noexcept {
@@ -23,5 +25,12 @@ std::string_view to_string(DownReason reason) noexcept {
   }
   return "unknown";
 }
+
+Expected<void> Transport::adopt(std::unique_ptr<Newcomer> newcomer) {
+  return fail(ErrorCode::not_supported,
+              fmt::format("link {} cannot be made on this medium", newcomer->link()));
+}
+
+void Transport::hold_life_line(LinkId /*link*/, Descriptor /*line*/) noexcept {}
 
 }  // namespace lockstep::transports

@@ -2,9 +2,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+
+#include "lockstep/error.hpp"
+#include "transports/hello/descriptor.hpp"
 
 namespace lockstep::transports {
 
@@ -53,13 +58,27 @@ struct LinkDown {
   DownReason reason = DownReason::link_failed;
 };
 
+/// A link that was made while two members met, for the transport that it was made for.
+class Newcomer {
+ public:
+  Newcomer(LinkId link, std::string notice) noexcept : link_(link), notice_(std::move(notice)) {}
+  virtual ~Newcomer() = default;
+  [[nodiscard]] LinkId link() const noexcept { return link_; }
+  /// What was tolerated while its memory was put on the right node; empty: nothing.
+  [[nodiscard]] const std::string& notice() const noexcept { return notice_; }
+
+ private:
+  LinkId link_;
+  std::string notice_;
+};
+
 /// The contract between ordering and a medium (DESIGN §3): one-sided writes into peers' regions.
 ///
 /// Each link gives this member one *inbound* region, in two copies, that only that peer writes,
 /// and lets it write into the peer's inbound region for this link. Sizes are fixed when the
-/// transport is opened, and equal at all members.
+/// transport is opened, and equal at all members. Links come and go: `adopt`, `drop`.
 ///
-/// Reactor-thread only. After it is opened no call blocks, allocates or throws. On shared
+/// Reactor-thread only. No call but `adopt` allocates; none blocks or throws. On shared
 /// memory only `ring_doorbells` makes a system call, and only towards a peer that sleeps. Fire and
 /// forget: order and reliability per link are the transport's job; a link that cannot keep them
 /// goes down. That a write completed says nothing about the peer having seen it: only a counter
@@ -80,8 +99,8 @@ class Transport {
   /// kInlineBytes lies in it (RDMA registers it once). 64-byte aligned, zeroed.
   [[nodiscard]] virtual std::span<std::byte> source() noexcept = 0;
 
-  /// What the peer of `link` writes, one copy of it. 64-byte aligned, zeroed at the start. Read
-  /// words with acquire. Empty after `drop`.
+  /// What the peer of `link` writes, one copy of it. 64-byte aligned, zeroed when the link
+  /// is adopted. Read words with acquire. Of a link that is not there: zeroes that nobody writes.
   [[nodiscard]] virtual std::span<std::byte> inbound(LinkId link, std::uint32_t copy) noexcept = 0;
 
   /// Queues one write of `bytes` to `offset` in `copy` of the peer's region. Offset and size are
@@ -104,9 +123,16 @@ class Transport {
   /// many were stored in `events`; call again when it was filled.
   virtual std::size_t poll(std::span<LinkDown> events) noexcept = 0;
 
-  /// Closes a link for good and lets its inbound memory go: whatever the peer still writes lands
-  /// nowhere. No event follows. (Eviction, and frames that no correct peer sends.)
+  /// Closes a link and lets its inbound memory go: whatever the peer still writes lands nowhere. No
+  /// event follows. (Eviction, and frames that no correct peer sends.)
   virtual void drop(LinkId link) noexcept = 0;
+
+  /// Takes over a link that was made for this transport; there is none of that number, or it was
+  /// dropped. It is up, its memory is new. Errors: system; the link is not there then.
+  virtual Expected<void> adopt(std::unique_ptr<Newcomer> newcomer);
+  /// A connection to the peer of `link` whose end tells of its death (LifeLines). Closed, where the
+  /// medium has no use for it.
+  virtual void hold_life_line(LinkId link, Descriptor line) noexcept;
 
   /// Tells peers whether this reactor ever sleeps. Until it is told, it may; peers of one that
   /// never does are spared what waking it costs.

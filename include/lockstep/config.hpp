@@ -52,8 +52,12 @@ struct GroupConfig {
   std::string name = "lockstep";
   /// This member's name: one of `members`.
   std::string self{};
-  /// Every member, in rank order: members[0] has rank 0. 1–64 distinct names, characters as above.
+  /// Everybody who may ever be a member, founders in rank order. 1–64 distinct names, characters as
+  /// above.
   std::vector<std::string> members{};
+  /// Which members found the group: it begins when all of them are there. Empty means all. The
+  /// others, and whoever comes back, join it while it runs.
+  std::vector<std::string> founders{};
   /// Which members may multicast; empty means all of them. Fewer senders need fewer nulls.
   std::vector<std::string> senders{};
   /// Where each member listens for the others, in rank order: an IP address and a port, as
@@ -78,7 +82,7 @@ struct GroupConfig {
   /// Size of each sender's ring: a power of two, 4 KiB – 1 GiB. The largest payload is a little
   /// less than half of it (see Group::max_payload_bytes).
   std::uint64_t ring_bytes = 1 << 20;
-  /// How long Group::join waits for all members.
+  /// How long Group::join waits: for the founders, or to be taken in and to have the state.
   std::uint64_t join_timeout_ns = 30'000'000'000;
   /// How often an idle member shows that it lives.
   std::uint64_t heartbeat_interval_ns = 100'000'000;

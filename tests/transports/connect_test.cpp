@@ -32,8 +32,7 @@ class ConnectWithKey : public MeetingByTcp, public testing::WithParamInterface<c
     return path;
   }
 
-  Expected<std::unique_ptr<Transport>> connect_as(std::uint32_t rank,
-                                                  const std::string& key_file) const {
+  Expected<Connection> connect_as(std::uint32_t rank, const std::string& key_file) const {
     const GroupConfig config{.name = "hello",
                              .members = {"a", "b"},
                              .addresses = {addresses_[0], addresses_[1]},
@@ -45,7 +44,8 @@ class ConnectWithKey : public MeetingByTcp, public testing::WithParamInterface<c
                     .region_bytes = 4'096,
                     .source_bytes = 0,
                     .memory = {},
-                    .introduction = {}},
+                    .introduction = {},
+                    .incarnation = rank + 1},
                    [](std::uint32_t, const std::string&) -> Expected<void> { return {}; });
   }
 
@@ -54,14 +54,15 @@ class ConnectWithKey : public MeetingByTcp, public testing::WithParamInterface<c
 
 TEST_P(ConnectWithKey, TakesTheKeyFromTheFile) {
   const std::string path = key_file("key", 'a');
-  Expected<std::unique_ptr<Transport>> connected[2];
+  Expected<Connection> connected[2];
   std::thread first([&] { connected[0] = connect_as(0, path); });
   connected[1] = connect_as(1, path);
   first.join();
   for (const auto& one : connected) {
     ASSERT_TRUE(one) << one.error().message;
-    ASSERT_NE(*one, nullptr);
-    EXPECT_THAT((*one)->notices(), testing::Not(testing::Contains(HasSubstr("authenticated"))));
+    EXPECT_TRUE(one->founds);
+    EXPECT_THAT(one->greeter->notices(),
+                testing::Not(testing::Contains(HasSubstr("authenticated"))));
   }
 }
 

@@ -47,13 +47,22 @@ TEST(HelloPacket, OfAnotherVersionIsKnownForOne) {
   EXPECT_EQ(hello->version, version);
 }
 
-TEST(HelloPacket, TellsALifeLineFromALinkAndKnowsNothingElse) {
+TEST(HelloPacket, TellsWhatTheConnectionIsForAndKnowsNothingElse) {
   Hello hello = some_hello();
-  EXPECT_EQ(decode(encode(hello))->purpose, Purpose::link);
-  hello.purpose = Purpose::life_line;
+  hello.standing = {.incarnation = 11, .view = 12, .links = 13, .room = 14};
+  for (const Purpose purpose :
+       {Purpose::link, Purpose::life_line, Purpose::state, Purpose::question}) {
+    hello.purpose = purpose;
+    const auto heard = decode(encode(hello));
+    ASSERT_TRUE(heard);
+    EXPECT_EQ(heard->purpose, purpose);
+    EXPECT_EQ(heard->standing.incarnation, 11u);
+    EXPECT_EQ(heard->standing.view, 12u);
+    EXPECT_EQ(heard->standing.links, 13u);
+    EXPECT_EQ(heard->standing.room, 14u);
+  }
   auto packet = encode(hello);
-  EXPECT_EQ(decode(packet)->purpose, Purpose::life_line);
-  const std::uint16_t strange = 2;
+  const auto strange = static_cast<std::uint16_t>(std::to_underlying(kLastPurpose) + 1);
   std::memcpy(packet.data() + offsetof(HelloHeader, purpose), &strange, sizeof strange);
   EXPECT_FALSE(decode(packet));
 }
@@ -92,8 +101,8 @@ class TcpMeeting : public MeetingByTcp, public testing::WithParamInterface<const
 TEST_P(TcpMeeting, HandsOverWhatTheMediumMustKnow) { meet_three(); }
 
 /// What is written into the life line between two members at one end comes out at the other.
-void expect_life_line(std::vector<MetPeer>& here, std::vector<MetPeer>& there, std::uint32_t low,
-                      std::uint32_t high) {
+void expect_life_line(std::vector<MetMember>& here, std::vector<MetMember>& there,
+                      std::uint32_t low, std::uint32_t high) {
   const Descriptor& mine = here[high - 1].life_line;
   const Descriptor& theirs = there[low].life_line;
   ASSERT_EQ(::send(mine.get(), "x", 1, MSG_NOSIGNAL), 1);
@@ -119,7 +128,7 @@ TEST_P(TcpMeeting, EachPairMakesALifeLineIfTheyAreAskedFor) {
     for (const auto& one : met) {
       ASSERT_TRUE(one) << one.error().message;
       EXPECT_EQ(one->refused, 0u);
-      for (const MetPeer& peer : one->peers) EXPECT_TRUE(peer.socket.open());
+      for (const MetMember& peer : one->peers) EXPECT_TRUE(peer.socket.open());
     }
     expect_life_line(met[0]->peers, met[1]->peers, 0, 1);
     expect_life_line(met[0]->peers, met[2]->peers, 0, 2);

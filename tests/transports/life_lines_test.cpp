@@ -19,8 +19,8 @@
 #include <vector>
 
 #include "runtime/clock.hpp"
+#include "tests/transports/connected.hpp"
 #include "tools/launch/local_addresses.hpp"
-#include "transports/tcp/tcp_transport.hpp"
 
 namespace lockstep::transports {
 namespace {
@@ -58,11 +58,10 @@ Pair connected_pair() {
 }
 
 std::unique_ptr<LifeLines> hold(LinkId link, Descriptor socket) {
-  std::vector<LifeLine> lines;
-  lines.push_back({.link = link, .socket = std::move(socket)});
-  auto held = LifeLines::hold(std::move(lines));
+  auto held = LifeLines::hold();
   EXPECT_TRUE(held) << held.error().message;
   EXPECT_EQ((*held)->notice(), "");
+  (*held)->add({.link = link, .socket = std::move(socket)});
   return std::move(*held);
 }
 
@@ -128,20 +127,19 @@ TEST(LifeLines, LeaveNoThreadAndNoDescriptor) {
   EXPECT_TRUE(threads_become(threads_before));
 }
 
-std::unique_ptr<TcpTransport> join(const std::vector<std::string>& addresses, std::uint32_t rank) {
-  auto joined =
-      TcpTransport::connect({.group = "lines",
+std::unique_ptr<Connection> join(const std::vector<std::string>& addresses, std::uint32_t rank) {
+  auto joined = connect_all({.name = "lines",
                              .members = {"a", "b"},
                              .addresses = addresses,
-                             .my_rank = rank,
+                             .transport = "tcp",
+                             .join_timeout_ns = 30 * kSecond},
+                            {.my_rank = rank,
                              .region_bytes = 4'096,
                              .source_bytes = 4'096,
-                             .memory = {.huge_pages = HugePages::never},
-                             .join_timeout_ns = 30 * kSecond,
-                             .introduction = {}},
-                            [](std::uint32_t, const std::string&) -> Expected<void> { return {}; });
-  EXPECT_TRUE(joined) << joined.error().message;
-  return joined ? std::move(*joined) : nullptr;
+                             .memory = {},
+                             .introduction = {}});
+  EXPECT_TRUE(joined);
+  return joined;
 }
 
 std::vector<std::string> two_addresses() {
@@ -151,7 +149,7 @@ std::vector<std::string> two_addresses() {
 TEST(LifeLines, AMemberThatLeavesIsSeenToLeaveOnce) {
   const auto addresses = two_addresses();
   for (int i = 0; i < 20; ++i) {
-    std::unique_ptr<TcpTransport> leaver;
+    std::unique_ptr<Connection> leaver;
     std::thread other([&] { leaver = join(addresses, 1); });
     const auto stays = join(addresses, 0);
     other.join();
@@ -159,11 +157,11 @@ TEST(LifeLines, AMemberThatLeavesIsSeenToLeaveOnce) {
     std::thread leaving([&] { leaver.reset(); });
     std::array<LinkDown, 2> events{};
     std::size_t count = 0;
-    for (int turn = 0; turn < 100'000 && count == 0; ++turn) count = stays->poll(events);
+    for (int turn = 0; turn < 100'000 && count == 0; ++turn) count = stays->transport->poll(events);
     leaving.join();
     ASSERT_EQ(count, 1u);
     EXPECT_EQ(events[0].reason, DownReason::peer_left);
-    for (int turn = 0; turn < 1'000; ++turn) ASSERT_EQ(stays->poll(events), 0u);
+    for (int turn = 0; turn < 1'000; ++turn) ASSERT_EQ(stays->transport->poll(events), 0u);
   }
 }
 
@@ -181,7 +179,7 @@ class KilledMember {
     child_ = ::fork();
     if (child_ == 0) live();
     data_.there.reset();
-    transport_ = join(addresses_, 0);
+    connection_ = join(addresses_, 0);
   }
   ~KilledMember() {
     if (child_ <= 0) return;
@@ -195,7 +193,7 @@ class KilledMember {
   std::optional<Times> kill() {
     const runtime::TscClock clock;
     char ready = 0;
-    if (!transport_ || !readable(data_.here.get(), 60'000)) return std::nullopt;
+    if (!connection_ || !readable(data_.here.get(), 60'000)) return std::nullopt;
     if (::recv(data_.here.get(), &ready, 1, 0) != 1) return std::nullopt;
     const std::uint64_t start_ns = clock.now_ns();
     ::kill(child_, SIGKILL);
@@ -211,7 +209,7 @@ class KilledMember {
  private:
   void look(Times& times, std::uint64_t past_ns) {
     std::array<LinkDown, 2> events{};
-    if (const std::size_t count = transport_->poll(events); count > 0) {
+    if (const std::size_t count = connection_->transport->poll(events); count > 0) {
       EXPECT_EQ(count, 1u);
       EXPECT_EQ(times.noticed_ns, 0u) << "told twice";
       times.noticed_ns = past_ns;
@@ -231,17 +229,18 @@ class KilledMember {
         ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ::madvise(memory, kBytes, MADV_NOHUGEPAGE);
     if (::madvise(memory, kBytes, MADV_POPULATE_WRITE) != 0) std::_Exit(1);
-    const auto transport = join(addresses_, 1);
-    if (!transport || ::send(data_.there.get(), "r", 1, MSG_NOSIGNAL) != 1) std::_Exit(1);
+    const auto connection = join(addresses_, 1);
+    if (!connection || ::send(data_.there.get(), "r", 1, MSG_NOSIGNAL) != 1) std::_Exit(1);
     std::array<LinkDown, 2> events{};
-    while (transport->poll(events) == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    while (connection->transport->poll(events) == 0)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     std::_Exit(1);
   }
 
   Pair data_ = connected_pair();  ///< like every other socket of that process
   const std::vector<std::string> addresses_ = two_addresses();
   pid_t child_ = 0;
-  std::unique_ptr<TcpTransport> transport_;
+  std::unique_ptr<Connection> connection_;
 };
 
 TEST(LifeLines, AKilledMemberIsNoticedWhileItsMemoryIsFreed) {

@@ -18,6 +18,23 @@
 
 namespace lockstep::transports {
 
+/// All that one member has of another when they have met.
+struct MetMember {
+  std::uint32_t rank = 0;
+  std::string parameters;
+  Descriptor socket;
+  Descriptor life_line;
+};
+
+/// What a member has when all have met: its place, too, which others may still dial.
+struct Met {
+  std::unique_ptr<TcpPlace> place;
+  std::unique_ptr<Meeting> meeting;
+  std::vector<MetMember> peers;  ///< one per other member, by rank
+  std::uint64_t refused = 0;
+  std::vector<std::string> notices;
+};
+
 /// Members that meet at TCP ports of this host, each in a thread of its own, and strangers.
 class MeetingByTcp : public testing::Test {
  protected:
@@ -45,18 +62,37 @@ class MeetingByTcp : public testing::Test {
 
   static Expected<Met> meet_at(const std::vector<std::string>& addresses,
                                const MeetingOptions& options, const GroupKey* key) {
-    auto place = TcpPlace::make(
-        {.group = options.group, .addresses = addresses, .my_rank = options.my_rank, .key = key});
-    return meet(
-        options, *place,
-        [&](std::uint32_t rank) {
-          return Offer{.parameters = fmt::format("{} to {}", options.my_rank, rank),
-                       .descriptors = {}};
+    Met met;
+    met.place = std::make_unique<TcpPlace>(*TcpPlace::make(
+        {.group = options.group, .addresses = addresses, .my_rank = options.my_rank, .key = key}));
+    std::vector<MetMember> peers(options.members.size());
+    MeetingOptions mine = options;
+    mine.incarnation = options.my_rank + 1;
+    met.meeting = std::make_unique<Meeting>(
+        mine, *met.place,
+        [my_rank = options.my_rank](std::uint32_t rank) {
+          return Offer{.parameters = fmt::format("{} to {}", my_rank, rank), .descriptors = {}};
         },
-        [&](std::uint32_t rank, const std::string& introduction) -> Expected<void> {
+        [](std::uint32_t rank, const std::string& introduction) -> Expected<void> {
           if (introduction == fmt::format("I am {}", rank)) return {};
           return fail(ErrorCode::mismatch, "what an introduction!");
+        },
+        [&](MetPeer&& peer) -> Expected<void> {
+          MetMember& kept = peers[peer.rank];
+          if (peer.purpose == Purpose::life_line) kept.life_line = std::move(peer.socket);
+          if (peer.purpose != Purpose::link) return {};
+          kept.rank = peer.rank;
+          kept.parameters = std::move(peer.parameters);
+          kept.socket = std::move(peer.socket);
+          return {};
         });
+    if (auto opened = met.meeting->open(); !opened) return std::unexpected(opened.error());
+    if (auto gathered = met.meeting->gather(); !gathered) return std::unexpected(gathered.error());
+    peers.erase(peers.begin() + options.my_rank);
+    met.peers = std::move(peers);
+    met.refused = met.meeting->refused();
+    met.notices = met.meeting->notices();
+    return met;
   }
 
   /// Three members meet, each in a thread of its own, and hand over what their medium must know.
@@ -71,7 +107,7 @@ class MeetingByTcp : public testing::Test {
       EXPECT_TRUE(met[rank]) << met[rank].error().message;
       if (!met[rank]) continue;
       EXPECT_EQ(met[rank]->peers.size(), 2u);
-      for (const MetPeer& peer : met[rank]->peers) {
+      for (const MetMember& peer : met[rank]->peers) {
         EXPECT_EQ(peer.parameters, fmt::format("{} to {}", peer.rank, rank));
       }
     }

@@ -9,7 +9,7 @@
 
 #include "runtime/doorbell.hpp"
 #include "tests/transports/conformance.hpp"
-#include "transports/shm/shm_transport.hpp"
+#include "tests/transports/connected.hpp"
 
 namespace lockstep::transports::conformance {
 namespace {
@@ -20,7 +20,8 @@ constexpr std::uint64_t kSecond = 1'000'000'000;
 /// endpoint, since the endpoint's life is that of the thread that made it.
 class Owner {
  public:
-  explicit Owner(ShmOptions options) : options_(std::move(options)) {
+  Owner(GroupConfig config, ConnectOptions options)
+      : config_(std::move(config)), options_(std::move(options)) {
     bell_ = std::move(runtime::Doorbell::create().value());
     options_.doorbell = bell_.descriptor();
     thread_ = std::thread([this] { live(); });
@@ -37,10 +38,10 @@ class Owner {
   Owner& operator=(const Owner&) = delete;
 
   /// Null if it could not connect.
-  ShmTransport* transport() {
+  Transport* transport() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return met_; });
-    return transport_.get();
+    return connection_ ? connection_->transport.get() : nullptr;
   }
 
   bool bell_rang() {
@@ -52,27 +53,24 @@ class Owner {
 
  private:
   void live() {
-    auto connected = ShmTransport::connect(
-        options_, [](std::uint32_t, const std::string&) -> Expected<void> { return {}; });
+    auto connected = connect_all(config_, options_);
+    bell_.reset();  // it rang for who arrived
     std::unique_lock lock(mutex_);
-    if (connected) {
-      transport_ = std::move(*connected);
-    } else {
-      fmt::print(stderr, "{}\n", connected.error().message);
-    }
+    connection_ = std::move(connected);
     met_ = true;
     changed_.notify_all();
     changed_.wait(lock, [this] { return over_; });
-    transport_.reset();
+    connection_.reset();
   }
 
-  ShmOptions options_;
+  GroupConfig config_;
+  ConnectOptions options_;
   runtime::Doorbell bell_;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool met_ = false;
   bool over_ = false;
-  std::unique_ptr<ShmTransport> transport_;
+  std::unique_ptr<Connection> connection_;
   std::thread thread_;
 };
 
@@ -93,16 +91,15 @@ class NetworkOfShm final : public Network {
     for (std::uint32_t rank = 0; rank < wanted.members; ++rank) {
       members.push_back(fmt::format("m{}", rank));
     }
+    const GroupConfig config{
+        .name = group, .members = members, .transport = "shm", .join_timeout_ns = 30 * kSecond};
     for (std::uint32_t rank = 0; rank < wanted.members; ++rank) {
       owners_.push_back(
-          std::make_unique<Owner>(ShmOptions{.group = group,
-                                             .members = members,
-                                             .my_rank = rank,
-                                             .region_bytes = wanted.region_bytes,
-                                             .source_bytes = wanted.source_bytes,
-                                             .memory = {.huge_pages = HugePages::never},
-                                             .join_timeout_ns = 30 * kSecond,
-                                             .introduction = {}}));
+          std::make_unique<Owner>(config, ConnectOptions{.my_rank = rank,
+                                                         .region_bytes = wanted.region_bytes,
+                                                         .source_bytes = wanted.source_bytes,
+                                                         .memory = {},
+                                                         .introduction = {}}));
     }
   }
 

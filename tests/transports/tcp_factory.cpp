@@ -6,6 +6,7 @@
 
 #include "runtime/clock.hpp"
 #include "tests/transports/conformance.hpp"
+#include "tests/transports/connected.hpp"
 #include "tools/launch/local_addresses.hpp"
 #include "transports/tcp/tcp_transport.hpp"
 
@@ -23,30 +24,22 @@ class NetworkOfTcp final : public Network {
     auto network = std::make_unique<NetworkOfTcp>();
     network->io_ = io;
     network->endpoints_.resize(wanted.members);
-    TcpOptions options{.group = "conformance",
-                       .members = {},
+    GroupConfig config{.name = "conformance",
                        .addresses = *addresses,
-                       .my_rank = 0,
-                       .region_bytes = wanted.region_bytes,
-                       .source_bytes = wanted.source_bytes,
-                       .memory = {.huge_pages = HugePages::never},
-                       .join_timeout_ns = 30 * kSecond,
-                       .introduction = {},
-                       .io = io};
+                       .transport = "tcp",
+                       .tcp_io = io == TcpIo::io_uring ? "io_uring" : "sockets",
+                       .join_timeout_ns = 30 * kSecond};
     for (std::uint32_t rank = 0; rank < wanted.members; ++rank) {
-      options.members.push_back(fmt::format("m{}", rank));
+      config.members.push_back(fmt::format("m{}", rank));
     }
     std::vector<std::thread> joining;
     for (std::uint32_t rank = 0; rank < wanted.members; ++rank) {
-      options.my_rank = rank;
-      joining.emplace_back([options, &endpoint = network->endpoints_[rank]] {
-        auto connected = TcpTransport::connect(
-            options, [](std::uint32_t, const std::string&) -> Expected<void> { return {}; });
-        if (connected) {
-          endpoint = std::move(*connected);
-        } else {
-          fmt::print(stderr, "{}\n", connected.error().message);
-        }
+      joining.emplace_back([config, wanted, rank, &endpoint = network->endpoints_[rank]] {
+        endpoint = connect_all(config, {.my_rank = rank,
+                                        .region_bytes = wanted.region_bytes,
+                                        .source_bytes = wanted.source_bytes,
+                                        .memory = {},
+                                        .introduction = {}});
       });
     }
     bool complete = true;
@@ -58,7 +51,7 @@ class NetworkOfTcp final : public Network {
     return network;
   }
 
-  Transport& endpoint(std::uint32_t rank) override { return *endpoints_[rank]; }
+  Transport& endpoint(std::uint32_t rank) override { return *endpoints_[rank]->transport; }
 
   bool run(std::vector<Party> parties) override {
     return io_ == TcpIo::io_uring ? interleave(parties) : run_in_threads(std::move(parties));
@@ -81,7 +74,7 @@ class NetworkOfTcp final : public Network {
 
   bool doorbell_rang(std::uint32_t rank) override {
     std::vector<pollfd> waited;
-    for (const int descriptor : endpoints_[rank]->descriptors()) {
+    for (const int descriptor : endpoint(rank).descriptors()) {
       waited.push_back({.fd = descriptor, .events = POLLIN, .revents = 0});
     }
     return ::poll(waited.data(), waited.size(), 0) > 0;
@@ -92,7 +85,7 @@ class NetworkOfTcp final : public Network {
  private:
   TcpIo io_ = TcpIo::automatic;
   runtime::TscClock clock_;
-  std::vector<std::unique_ptr<TcpTransport>> endpoints_;
+  std::vector<std::unique_ptr<Connection>> endpoints_;
 };
 
 Implementation tcp(std::string name, bool ipv6, TcpIo io) {

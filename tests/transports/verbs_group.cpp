@@ -33,6 +33,15 @@ std::string VerbsGroup::missing() {
   return rdma_devices().empty() ? "no RDMA device here (ci/soft-roce runs this in a VM)" : "";
 }
 
+Expected<void> take(LinkMaker& maker, VerbsTransport& transport, LinkId link, const Offer& theirs) {
+  MetPeer peer;
+  peer.rank = link;
+  peer.parameters = theirs.parameters;
+  auto made = maker.make(std::move(peer));
+  if (!made) return std::unexpected(made.error());
+  return transport.adopt(std::move(*made));
+}
+
 Expected<VerbsGroup> VerbsGroup::connect(std::uint32_t members, std::size_t region_bytes,
                                          std::size_t source_bytes, int gid_index) {
   const std::vector<std::string> devices = rdma_devices();
@@ -42,7 +51,6 @@ Expected<VerbsGroup> VerbsGroup::connect(std::uint32_t members, std::size_t regi
     options.device.device = rank % 2 == 0 ? devices.front() : devices.back();
     options.device.gid_index = gid_index;
     options.members = members;
-    options.my_rank = rank;
     options.region_bytes = region_bytes;
     options.source_bytes = source_bytes;
     options.memory.huge_pages = HugePages::never;
@@ -50,12 +58,20 @@ Expected<VerbsGroup> VerbsGroup::connect(std::uint32_t members, std::size_t regi
     if (!endpoint) return std::unexpected(endpoint.error());
     group.endpoints_.push_back(std::move(*endpoint));
   }
+  std::vector<std::unique_ptr<LinkMaker>> makers;
+  for (const auto& endpoint : group.endpoints_) makers.push_back(endpoint->link_maker());
   for (std::uint32_t rank = 0; rank < members; ++rank) {
-    for (LinkId link = 0; link < members; ++link) {
-      if (link == rank) continue;
-      const std::string parameters = group.endpoint(link).parameters_for(rank);
-      auto connected = group.endpoint(rank).connect(link, parameters);
-      if (!connected) return std::unexpected(connected.error());
+    for (std::uint32_t peer = 0; peer < rank; ++peer) {
+      auto mine = makers[rank]->offer_for(peer);
+      auto theirs = makers[peer]->offer_for(rank);
+      if (!mine) return std::unexpected(mine.error());
+      if (!theirs) return std::unexpected(theirs.error());
+      if (auto made = take(*makers[rank], group.endpoint(rank), peer, *theirs); !made) {
+        return std::unexpected(made.error());
+      }
+      if (auto made = take(*makers[peer], group.endpoint(peer), rank, *mine); !made) {
+        return std::unexpected(made.error());
+      }
     }
   }
   return group;

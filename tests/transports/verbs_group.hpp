@@ -28,7 +28,10 @@ class VerbsGroup {
   std::vector<std::unique_ptr<VerbsTransport>> endpoints_;
 };
 
-/// For a group of two, rank 0, with little memory.
+/// Makes the link out of what was offered and what the peer offered, and gives it to the transport.
+Expected<void> take(LinkMaker& maker, VerbsTransport& transport, LinkId link, const Offer& theirs);
+
+/// For a group of two, with little memory.
 VerbsOptions small_options(DeviceChoice device);
 
 /// The names of this machine's RDMA devices, sorted.

@@ -62,11 +62,14 @@ class OtherProcess {
 
   [[noreturn]] void write_for_ever(const std::string& device) {
     VerbsOptions options = small_options({.device = device});
-    options.my_rank = 1;
     auto transport = VerbsTransport::open(options);
     if (!transport) std::_Exit(1);
-    const std::string peer = exchange(sockets_[1], (*transport)->parameters_for(0));
-    if (!(*transport)->connect(0, peer) || exchange(sockets_[1], "ready") != "ready") std::_Exit(1);
+    const auto maker = (*transport)->link_maker();
+    const Offer peer{.parameters = exchange(sockets_[1], maker->offer_for(0).value().parameters),
+                     .descriptors = {}};
+    if (!take(*maker, **transport, 0, peer) || exchange(sockets_[1], "ready") != "ready") {
+      std::_Exit(1);
+    }
     std::array<LinkDown, 2> events{};
     for (std::uint64_t value = 1;; ++value) {
       const auto bytes = std::as_bytes(std::span(&value, 1));
@@ -84,7 +87,10 @@ TEST_F(VerbsProcess, AProcessThatIsKilledIsUnreachable) {
   const runtime::TscClock clock;
   OtherProcess other(rdma_devices().back());
   auto mine = VerbsTransport::open(small_options({.device = rdma_devices().front()})).value();
-  const auto connected = mine->connect(1, other.exchange(mine->parameters_for(1)));
+  const auto maker = mine->link_maker();
+  const Offer theirs{.parameters = other.exchange(maker->offer_for(1).value().parameters),
+                     .descriptors = {}};
+  const auto connected = take(*maker, *mine, 1, theirs);
   ASSERT_TRUE(connected) << connected.error().message;
   ASSERT_EQ(other.exchange("ready"), "ready");
   const std::uint64_t start_ns = clock.now_ns();

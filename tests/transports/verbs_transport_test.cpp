@@ -268,15 +268,19 @@ TEST_F(Verbs, WhatIsNotThereIsNamed) {
 
 TEST_F(Verbs, RefusesPeersThatDoNotFit) {
   auto one = VerbsTransport::open(small_options({})).value();
-  VerbsParameters peer = decode(end(0).parameters_for(1)).value();
+  const auto maker = one->link_maker();
+  const auto refusal_of = [&](const std::string& parameters) {
+    EXPECT_TRUE(maker->offer_for(1));
+    const auto made = take(*maker, *one, 1, {.parameters = parameters, .descriptors = {}});
+    return made ? ErrorCode::input : made.error().code;
+  };
+  VerbsParameters peer = decode(maker->offer_for(1).value().parameters).value();
   peer.region_bytes = 2 * kRegionBytes;
-  const auto refused = one->connect(1, encode(peer));
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, ErrorCode::mismatch);
-  EXPECT_FALSE(one->connect(1, "garbage"));
+  EXPECT_EQ(refusal_of(encode(peer)), ErrorCode::mismatch);
+  EXPECT_EQ(refusal_of("garbage"), ErrorCode::mismatch);
   peer.region_bytes = kRegionBytes;
   peer.ethernet = !peer.ethernet;
-  EXPECT_FALSE(one->connect(1, encode(peer)));
+  EXPECT_EQ(refusal_of(encode(peer)), ErrorCode::mismatch);
 }
 
 TEST_F(Verbs, APortThatGoesDownTakesItsLinksDownAndWakesASleeper) {

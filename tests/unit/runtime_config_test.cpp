@@ -110,11 +110,12 @@ TEST_F(LoadConfig, AnEmptyFileGivesTheDefaults) {
 }
 
 TEST_F(LoadConfig, NamesAnUnknownKeyAndItsNeighbour) {
-  EXPECT_EQ(error_of("[group]\nname = \"a\"\n\nring_byte = 4096\n"),
-            "group.toml:4: key 'ring_byte' in [group] is not known; did you mean 'ring_bytes'? "
-            "allowed: name, self, members, senders, addresses, transport, key_file, tcp_io, "
-            "verbs_device, verbs_gid_index, ring_bytes, join_timeout_ns, "
-            "heartbeat_interval_ns, silence_timeout_ns, mailbox_slots, mailbox_payload_bytes");
+  EXPECT_EQ(
+      error_of("[group]\nname = \"a\"\n\nring_byte = 4096\n"),
+      "group.toml:4: key 'ring_byte' in [group] is not known; did you mean 'ring_bytes'? "
+      "allowed: name, self, members, founders, senders, addresses, transport, key_file, tcp_io, "
+      "verbs_device, verbs_gid_index, ring_bytes, join_timeout_ns, "
+      "heartbeat_interval_ns, silence_timeout_ns, mailbox_slots, mailbox_payload_bytes");
   EXPECT_EQ(error_of("[reactor]\nxyzzyplugh = 1\n"),
             "group.toml:2: key 'xyzzyplugh' in [reactor] is not known; allowed: idle, core, "
             "backoff_spin_ns, backoff_yields, huge_pages, lock_memory, counters_file");
@@ -287,6 +288,10 @@ TEST(Validate, SendersAreMembers) {
   EXPECT_EQ(refusal(config), "(valid)");
   config.senders = {"c", "e"};
   EXPECT_EQ(refusal(config), "group.senders: \"e\" must be one of group.members: a, b, c");
+  config.senders = {"c"};
+  config.founders = {"e"};
+  EXPECT_EQ(refusal(config), "group.founders: \"e\" must be one of group.members: a, b, c");
+  config.founders.clear();
   config.senders = {"c", "c"};
   EXPECT_EQ(refusal(config), "group.senders: \"c\" is named twice");
 }
@@ -323,10 +328,10 @@ TEST(Validate, RefusesNumbersNoFileCanHold) {
 TEST(CanonicalText, HoldsWhatMembersMustAgreeOn) {
   GroupConfig config = three_members();
   config.name = "orders";
-  EXPECT_EQ(
-      runtime::canonical_text(config),
-      "name=orders\nmembers=a,b,c\nsenders=a,b,c\naddresses=\ntransport=auto\nring_bytes=1048576\n"
-      "heartbeat_interval_ns=100000000\nsilence_timeout_ns=2000000000\n");
+  EXPECT_EQ(runtime::canonical_text(config),
+            "name=orders\nmembers=a,b,c\nfounders=a,b,c\nsenders=a,b,c\naddresses=\ntransport="
+            "auto\nring_bytes=1048576\n"
+            "heartbeat_interval_ns=100000000\nsilence_timeout_ns=2000000000\n");
 }
 
 TEST(CanonicalText, IgnoresWhatMayDiffer) {

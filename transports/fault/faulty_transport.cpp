@@ -177,6 +177,13 @@ void FaultyTransport::drop(LinkId link) noexcept {
   close(link);
 }
 
+Expected<void> FaultyTransport::adopt(std::unique_ptr<Newcomer> newcomer) {
+  const LinkId link = newcomer->link();
+  auto adopted = inner_.adopt(std::move(newcomer));
+  if (adopted) links_[link] = {};
+  return adopted;
+}
+
 void FaultyTransport::announce_sleep() noexcept {
   for (LinkId link = 0; link < links_.size(); ++link) release(link);
   if (holds_posts() && !signalled_) {

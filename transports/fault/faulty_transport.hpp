@@ -46,6 +46,10 @@ class FaultyTransport final : public Transport {
   std::uint64_t completed(LinkId link) const noexcept override;
   std::size_t poll(std::span<LinkDown> events) noexcept override;
   void drop(LinkId link) noexcept override;
+  Expected<void> adopt(std::unique_ptr<Newcomer> newcomer) override;
+  void hold_life_line(LinkId link, Descriptor line) noexcept override {
+    inner_.hold_life_line(link, std::move(line));
+  }
   void set_never_sleeps(bool never) noexcept override { inner_.set_never_sleeps(never); }
   void announce_sleep() noexcept override;
   void announce_awake() noexcept override;

@@ -14,7 +14,7 @@ Expected<void> check_sender(const Hello& hello, const MeetingOptions& options,
   }
   const bool known = hello.rank < options.members.size();
   const bool wanted =
-      expected_rank == kAnyRank ? hello.rank > options.my_rank : hello.rank == expected_rank;
+      expected_rank == kAnyRank ? hello.rank != options.my_rank : hello.rank == expected_rank;
   if (!known || !wanted) {
     return fail(ErrorCode::mismatch,
                 fmt::format("a process of group '{}' says that it has rank {}, which cannot be: "

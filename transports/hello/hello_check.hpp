@@ -9,7 +9,7 @@
 
 namespace lockstep::transports {
 
-/// Of a hello from somebody who dialled: any rank above one's own.
+/// Of a hello from somebody who dialled: any rank but one's own.
 inline constexpr std::uint32_t kAnyRank = ~std::uint32_t{0};
 
 /// Whether who said `hello` speaks as this member does, and can be `expected_rank`. Error:

@@ -46,7 +46,8 @@ std::vector<std::byte> encode(const Hello& hello) {
       .rank = hello.rank,
       .region_bytes = hello.region_bytes,
       .introduction_bytes = static_cast<std::uint32_t>(hello.introduction.size()),
-      .parameters_bytes = static_cast<std::uint32_t>(hello.parameters.size())};
+      .parameters_bytes = static_cast<std::uint32_t>(hello.parameters.size()),
+      .standing = hello.standing};
   std::vector<std::byte> packet(sizeof header + hello.introduction.size() +
                                 hello.parameters.size());
   std::byte* place = packet.data();
@@ -73,13 +74,14 @@ std::optional<Hello> decode(std::span<const std::byte> packet) {
   const HelloHeader header = *header_of(packet);
   if (header.version != kHelloVersion) return Hello{.version = header.version};
   if (packet.size() != *bytes) return std::nullopt;
-  if (header.purpose > std::to_underlying(Purpose::life_line)) return std::nullopt;
+  if (header.purpose > std::to_underlying(kLastPurpose)) return std::nullopt;
   const auto* text = reinterpret_cast<const char*>(packet.data()) + sizeof header;
   return Hello{
       .medium = static_cast<Medium>(header.medium),
       .purpose = static_cast<Purpose>(header.purpose),
       .rank = header.rank,
       .region_bytes = header.region_bytes,
+      .standing = header.standing,
       .introduction = std::string(text, header.introduction_bytes),
       .parameters = std::string(text + header.introduction_bytes, header.parameters_bytes)};
 }

@@ -17,12 +17,23 @@ std::string to_string(Medium medium);
 enum class Purpose : std::uint16_t {
   link,       ///< everything that the two members say to one another
   life_line,  ///< nothing but its end, see LifeLines
+  state,      ///< a joiner fetches the state, see StateChannel
+  question,   ///< nothing but the answer: how the member stands
 };
+inline constexpr Purpose kLastPurpose = Purpose::question;
 
-inline constexpr std::uint32_t kHelloVersion = 3;
+inline constexpr std::uint32_t kHelloVersion = 4;
 inline constexpr std::uint32_t kHelloMagic = 0x4b534b4c;  // "LKSK"
 inline constexpr std::size_t kMaxIntroductionBytes = 16'384;
 inline constexpr std::size_t kMaxParametersBytes = 1'024;
+
+/// How a member stands with the group, as it says itself.
+struct Standing {
+  std::uint64_t incarnation = 0;  ///< a random number for each time that it comes
+  std::uint64_t view = 0;         ///< the one it is in; 0: in none yet
+  std::uint64_t links = 0;        ///< the members of that view, a bit each
+  std::uint64_t room = 0;         ///< whose links nobody uses: they may join, a bit each
+};
 
 /// What stands before the two texts of a hello. Little-endian, like every machine Lockstep runs on.
 struct HelloHeader {
@@ -34,8 +45,9 @@ struct HelloHeader {
   std::uint64_t region_bytes = 0;
   std::uint32_t introduction_bytes = 0;
   std::uint32_t parameters_bytes = 0;
+  Standing standing{};
 };
-static_assert(sizeof(HelloHeader) == 32);
+static_assert(sizeof(HelloHeader) == 64);
 
 inline constexpr std::size_t kMaxHelloBytes =
     sizeof(HelloHeader) + kMaxIntroductionBytes + kMaxParametersBytes;
@@ -47,6 +59,7 @@ struct Hello {
   Purpose purpose = Purpose::link;
   std::uint32_t rank = 0;
   std::uint64_t region_bytes = 0;
+  Standing standing{};
   std::string introduction{};  ///< not interpreted here
   std::string parameters{};    ///< of the medium: region keys and the like
 };

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <linux/close_range.h>
 #include <poll.h>
-#include <sched.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -11,19 +10,15 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <utility>
 
-#include "lockstep/config.hpp"
-#include "runtime/assert.hpp"
+#include "runtime/side_thread.hpp"
 
 namespace lockstep::transports {
 namespace {
 
 constexpr char kGoodBye = 'b';
-/// Little, since an application may lock all of its memory; enough for what sanitizers add.
-constexpr std::size_t kStackBytes = 256 * 1024;
 
 /// Bare system calls: a number means another file in this thread's table than in the process's, and
 /// what stands between (the thread sanitizer) believes that there is one table.
@@ -35,40 +30,16 @@ void say_good_bye_on(int socket) noexcept {
             0);
 }
 
-/// A thread that owes nothing to the one that makes it: a reactor may be pinned, and may run at a
-/// real-time priority.
-int make_thread(pthread_t& thread, void* (*body)(void*), void* argument) noexcept {
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  cpu_set_t any;
-  std::memset(&any, 0xff, sizeof any);  // the kernel leaves out what is not allowed
-  pthread_attr_setaffinity_np(&attributes, sizeof any, &any);
-  pthread_attr_setinheritsched(&attributes, PTHREAD_EXPLICIT_SCHED);
-  pthread_attr_setstacksize(&attributes, kStackBytes);
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int error = pthread_create(&thread, &attributes, body, argument);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_attr_destroy(&attributes);
-  return error;
-}
-
 }  // namespace
 
-LifeLines::LifeLines(std::vector<LifeLine> lines) : lines_(std::move(lines)) {
-  LOCKSTEP_ASSERT(lines_.size() < kMaxMembers);
-  for (const LifeLine& line : lines_) sockets_.push_back(line.socket.get());
-}
-
-Expected<std::unique_ptr<LifeLines>> LifeLines::hold(std::vector<LifeLine> lines) {
-  std::unique_ptr<LifeLines> held(new LifeLines(std::move(lines)));
+Expected<std::unique_ptr<LifeLines>> LifeLines::hold() {
+  std::unique_ptr<LifeLines> held(new LifeLines);
   for (runtime::Doorbell* const bell : {&held->bell_, &held->stop_}) {
     auto made = runtime::Doorbell::create();
     if (!made) return std::unexpected(made.error());
     *bell = std::move(*made);
   }
+  if (auto made = held->make_orders(); !made) return std::unexpected(made.error());
   const int error = held->start();
   if (error == 0) return held;
   held->notice_ = fmt::format(
@@ -79,19 +50,30 @@ Expected<std::unique_ptr<LifeLines>> LifeLines::hold(std::vector<LifeLine> lines
   return held;
 }
 
+Expected<void> LifeLines::make_orders() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
+    return fail(ErrorCode::system,
+                fmt::format("cannot make a pair of sockets: {}; raise the limit of open files "
+                            "(ulimit -n) if it is reached",
+                            std::strerror(errno)));
+  }
+  orders_out_ = Descriptor(ends[0]);
+  orders_in_ = Descriptor(ends[1]);
+  return {};
+}
+
 int LifeLines::start() {
-  kept_ = sockets_;
-  kept_.insert(kept_.end(), {bell_.descriptor(), stop_.descriptor()});
-  std::ranges::sort(kept_);
-  if (const int error = make_thread(thread_, &LifeLines::run, this); error != 0) return error;
-  pthread_setname_np(thread_, "lockstep-lines");
+  if (const int error =
+          runtime::start_side_thread(thread_, "lockstep-lines", &LifeLines::run, this);
+      error != 0)
+    return error;
   stage_.wait(Stage::starting, std::memory_order_acquire);
   if (stage_.load(std::memory_order_acquire) == Stage::refused) {
     pthread_join(thread_, nullptr);
     return refusal_;
   }
   held_ = true;
-  for (LifeLine& line : lines_) line.socket.reset();
   return 0;
 }
 
@@ -99,10 +81,64 @@ LifeLines::~LifeLines() {
   if (held_) {
     stop_.ring();
     pthread_join(thread_, nullptr);
-  } else {
-    say_good_bye();
+  }
+  for (const Descriptor& line : kept_) {
+    if (line.open()) say_good_bye_on(line.get());
   }
 }
+
+// ---- the reactor's side ------------------------------------------------------------------------
+
+void LifeLines::add(LifeLine line) noexcept {
+  current_[line.link] = ++generations_;
+  // A line that the thread cannot be given tells nothing, and lives as long as this.
+  if (!held_ || !send_order(line.link, line.socket.get())) {
+    kept_[line.link] = std::move(line.socket);
+  }
+}
+
+void LifeLines::drop(LinkId link) noexcept {
+  current_[link] = 0;
+  if (kept_[link].open()) say_good_bye_on(kept_[link].get());
+  kept_[link].reset();
+  if (held_) send_order(link, -1);
+}
+
+bool LifeLines::send_order(LinkId link, int socket) noexcept {
+  Order order{.link = link, .generation = current_[link]};
+  iovec body{.iov_base = &order, .iov_len = sizeof order};
+  alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &body;
+  message.msg_iovlen = 1;
+  if (socket >= 0) {
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(header), &socket, sizeof socket);
+  }
+  return ::sendmsg(orders_out_.get(), &message, MSG_NOSIGNAL) == sizeof order;
+}
+
+std::uint64_t LifeLines::take_news() noexcept {
+  // An exchange reads the latest: if it takes back the word of a second end, that end's bit is seen
+  // below.
+  if (!news_.exchange(false, std::memory_order_acq_rel)) return 0;
+  bell_.reset();
+  const std::uint64_t links = ended_links_.exchange(0, std::memory_order_acquire);
+  std::uint64_t dead = 0;
+  for (LinkId link = 0; link < current_.size(); ++link) {
+    const bool ended = ((links >> link) & 1U) != 0;
+    const bool counts = ended && ended_[link].load(std::memory_order_relaxed) == current_[link];
+    if (counts && current_[link] != 0) dead |= std::uint64_t{1} << link;
+  }
+  return dead;
+}
+
+// ---- the thread's side -------------------------------------------------------------------------
 
 void* LifeLines::run(void* self) {
   auto& lines = *static_cast<LifeLines*>(self);
@@ -118,12 +154,14 @@ void* LifeLines::run(void* self) {
   return nullptr;
 }
 
-int LifeLines::take_table() const noexcept {
+int LifeLines::take_table() noexcept {
+  std::array<int, 3> wanted{bell_.descriptor(), stop_.descriptor(), orders_in_.get()};
+  std::ranges::sort(wanted);
   // Not unshare(2), which containers forbid by habit.
-  const auto above = static_cast<unsigned>(kept_.back()) + 1;
+  const auto above = static_cast<unsigned>(wanted.back()) + 1;
   if (const int error = close_all(above, ~0U, CLOSE_RANGE_UNSHARE); error != 0) return error;
   unsigned next = 0;
-  for (const int descriptor : kept_) {
+  for (const int descriptor : wanted) {
     const auto number = static_cast<unsigned>(descriptor);
     if (number > next) close_all(next, number - 1, 0);
     next = number + 1;
@@ -132,47 +170,73 @@ int LifeLines::take_table() const noexcept {
 }
 
 void LifeLines::watch() noexcept {
-  std::array<pollfd, kMaxMembers> watched{};
-  const std::size_t count = sockets_.size();
+  std::array<pollfd, kMaxMembers + 2> watched{};
   while (true) {
-    for (std::size_t i = 0; i < count; ++i) {
-      watched[i] = {.fd = sockets_[i], .events = POLLIN, .revents = 0};
+    // Negative ones are passed over.
+    for (std::size_t i = 0; i < lines_.size(); ++i) {
+      watched[i] = {.fd = lines_[i].socket, .events = POLLIN, .revents = 0};
     }
-    watched[count] = {.fd = stop_.descriptor(), .events = POLLIN, .revents = 0};
-    ::syscall(SYS_ppoll, watched.data(), count + 1, nullptr, nullptr, 0);
-    if (watched[count].revents != 0) return;
-    for (std::size_t i = 0; i < count; ++i) {
-      if (watched[i].revents != 0) hear(i);
+    watched[kMaxMembers] = {.fd = stop_.descriptor(), .events = POLLIN, .revents = 0};
+    watched[kMaxMembers + 1] = {.fd = orders_in_.get(), .events = POLLIN, .revents = 0};
+    ::syscall(SYS_ppoll, watched.data(), watched.size(), nullptr, nullptr, 0);
+    if (watched[kMaxMembers].revents != 0) return;
+    for (LinkId link = 0; link < lines_.size(); ++link) {
+      if (watched[link].revents != 0) hear(link);
+    }
+    // After the lines: an order may give a number to another one.
+    while (take_order()) {
     }
   }
 }
 
-void LifeLines::hear(std::size_t number) noexcept {
-  int& socket = sockets_[number];
+bool LifeLines::take_order() noexcept {
+  Order order{};
+  iovec body{.iov_base = &order, .iov_len = sizeof order};
+  alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &body;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  if (::syscall(SYS_recvmsg, orders_in_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) !=
+      sizeof order) {
+    return false;
+  }
+  close_line(order.link);
+  Line& line = lines_[order.link];
+  line = {.socket = -1, .generation = order.generation};
+  const cmsghdr* const header = CMSG_FIRSTHDR(&message);
+  if (header != nullptr) std::memcpy(&line.socket, CMSG_DATA(header), sizeof line.socket);
+  return true;
+}
+
+void LifeLines::hear(LinkId link) noexcept {
+  Line& line = lines_[link];
   char said = 0;
   const auto got =
-      ::syscall(SYS_recvfrom, socket, &said, sizeof said, MSG_DONTWAIT, nullptr, nullptr);
+      ::syscall(SYS_recvfrom, line.socket, &said, sizeof said, MSG_DONTWAIT, nullptr, nullptr);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  ::syscall(SYS_close, std::exchange(socket, -1));
+  ::syscall(SYS_close, std::exchange(line.socket, -1));
   if (got != 0) return;
+  ended_[link].store(line.generation, std::memory_order_relaxed);
   // The bell first: whoever finds news forgets its rings.
-  ended_.fetch_or(std::uint64_t{1} << lines_[number].link, std::memory_order_release);
+  ended_links_.fetch_or(std::uint64_t{1} << link, std::memory_order_release);
   bell_.ring();
   news_.store(true, std::memory_order_release);
 }
 
-void LifeLines::say_good_bye() const noexcept {
-  for (const int socket : sockets_) {
-    if (socket >= 0) say_good_bye_on(socket);
-  }
+void LifeLines::close_line(LinkId link) noexcept {
+  const int socket = std::exchange(lines_[link].socket, -1);
+  if (socket < 0) return;
+  say_good_bye_on(socket);
+  ::syscall(SYS_close, socket);
 }
 
-std::uint64_t LifeLines::take_news() noexcept {
-  // An exchange reads the latest: if it takes back the word of a second end, that end's bit is seen
-  // below.
-  if (!news_.exchange(false, std::memory_order_acq_rel)) return 0;
-  bell_.reset();
-  return ended_.exchange(0, std::memory_order_acquire);
+void LifeLines::say_good_bye() noexcept {
+  // What is still on its way here counts, too.
+  while (take_order()) {
+  }
+  for (LinkId link = 0; link < lines_.size(); ++link) close_line(link);
 }
 
 }  // namespace lockstep::transports

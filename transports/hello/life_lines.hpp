@@ -2,12 +2,13 @@
 
 #include <pthread.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
+#include "lockstep/config.hpp"
 #include "lockstep/error.hpp"
 #include "runtime/doorbell.hpp"
 #include "transports/hello/descriptor.hpp"
@@ -37,17 +38,24 @@ struct LifeLine {
 /// allocates nothing, and ends with this object.
 class LifeLines {
  public:
-  /// Takes the lines over. Where the thread cannot be made, `notice` says why, peers learn of this
+  /// Without lines. Where the thread cannot be made, `notice` says why, peers learn of this
   /// member's death as without it, and this one learns nothing of theirs here. Errors: system (out
   /// of descriptors).
-  static Expected<std::unique_ptr<LifeLines>> hold(std::vector<LifeLine> lines);
+  static Expected<std::unique_ptr<LifeLines>> hold();
   /// Says good-bye on every line, and ends the thread.
   ~LifeLines();
   LifeLines(const LifeLines&) = delete;
   LifeLines& operator=(const LifeLines&) = delete;
 
-  /// The links whose peers died since the last call, a bit for each. One load where there is none.
-  /// The reactor's thread only.
+  /// Takes the line over, in place of the one before on the same link. The reactor's thread only,
+  /// as all below.
+  void add(LifeLine line) noexcept;
+  /// Says good-bye on the line of `link`, if there is one, and closes it: nothing is told of it any
+  /// more.
+  void drop(LinkId link) noexcept;
+
+  /// The links whose peers died since the last call, a bit for each. One load where there
+  /// is none.
   std::uint64_t take_ended() noexcept {
     return news_.load(std::memory_order_acquire) ? take_news() : 0;
   }
@@ -58,23 +66,47 @@ class LifeLines {
 
  private:
   enum class Stage : std::uint8_t { starting, holding, refused };
+  /// What the reactor tells the thread, with a descriptor or none: descriptors of the one are not
+  /// those of the other.
+  struct Order {
+    LinkId link = 0;
+    std::uint32_t generation = 0;
+  };
 
-  explicit LifeLines(std::vector<LifeLine> lines);
+  LifeLines() = default;
+  Expected<void> make_orders();
   /// Starts the thread and waits until it has its table. Returns an errno.
   int start();
   static void* run(void* self);
-  int take_table() const noexcept;
+  int take_table() noexcept;
   void watch() noexcept;
-  void hear(std::size_t number) noexcept;
-  void say_good_bye() const noexcept;
+  /// False when there is none.
+  bool take_order() noexcept;
+  void hear(LinkId link) noexcept;
+  void close_line(LinkId link) noexcept;
+  void say_good_bye() noexcept;
+  bool send_order(LinkId link, int socket) noexcept;
   std::uint64_t take_news() noexcept;
 
-  std::vector<LifeLine> lines_;  ///< closed here when the thread has them
-  std::vector<int> sockets_;     ///< their numbers, which are the thread's; -1: ended
-  std::vector<int> kept_;        ///< all that the thread's table holds, ascending
-  runtime::Doorbell bell_;       ///< towards the reactor
-  runtime::Doorbell stop_;       ///< towards the thread
-  std::atomic<std::uint64_t> ended_{0};
+  /// The thread's own, by link: the number of the socket in its table (-1: none), and which of the
+  /// link's lines that is.
+  struct Line {
+    int socket = -1;
+    std::uint32_t generation = 0;
+  };
+  std::array<Line, kMaxMembers> lines_{};
+
+  /// The reactor's, by link: which line it is that counts; 0: none. Every line has its own number.
+  std::array<std::uint32_t, kMaxMembers> current_{};
+  std::uint32_t generations_ = 0;
+  std::array<Descriptor, kMaxMembers> kept_;  ///< where there is no thread to hold them
+
+  runtime::Doorbell bell_;                                       ///< towards the reactor
+  runtime::Doorbell stop_;                                       ///< towards the thread
+  Descriptor orders_out_;                                        ///< the reactor's end
+  Descriptor orders_in_;                                         ///< the thread's
+  std::array<std::atomic<std::uint32_t>, kMaxMembers> ended_{};  ///< by link: which line
+  std::atomic<std::uint64_t> ended_links_{0};
   std::atomic<bool> news_{false};
   std::atomic<Stage> stage_{Stage::starting};
   int refusal_ = 0;  ///< an errno; the thread's until it has left Stage::starting

@@ -4,14 +4,11 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "runtime/clock.hpp"
 #include "transports/hello/hello_check.hpp"
-#include "transports/hello/refusals.hpp"
 
 namespace lockstep::transports {
 namespace {
@@ -20,114 +17,121 @@ constexpr int kRetryMs = 5;
 constexpr std::uint64_t kHalfOpenNs = 5'000'000'000;
 /// Between two attempts at a peer that refuses: enough for it to be mended, and little work.
 constexpr std::uint64_t kRedialNs = 50'000'000;
+/// How long founders look for a running group at the places of those who are no founders.
+constexpr std::uint64_t kLookAroundNs = 1'000'000'000;
 /// Connections taken in one turn: a flood of them does not keep the rest of the turn waiting.
 constexpr int kMostWelcomedAtOnce = 64;
 
-/// One connection on its way to being a peer.
-struct Acquaintance {
-  std::unique_ptr<Conversation> conversation;
-  std::uint64_t since_ns = 0;
-  Purpose purpose = Purpose::link;  ///< of who was dialled
-  bool said_hello = false;
-  std::string fault{};              ///< why it, or the last one to the same rank, came to nothing
-  std::uint64_t dial_again_ns = 0;  ///< of who was dialled: not before
-};
+constexpr std::uint64_t bit(std::uint32_t rank) { return std::uint64_t{1} << rank; }
 
-/// How a connection stands.
-enum class Course : std::uint8_t {
-  open,  ///< more is to come
-  met,   ///< moved to the peers
-  over,  ///< of no use any more; `fault` may tell why
-};
+}  // namespace
 
-class Meeting {
- public:
-  Meeting(const MeetingOptions& options, MeetingPlace& place, const OfferFor& offer_for,
-          const Examine& examine)
-      : options_(options),
-        place_(place),
-        offer_for_(offer_for),
-        examine_(examine),
-        peers_(options.members.size()),
-        dialled_(options.my_rank) {}
+Meeting::Meeting(MeetingOptions options, MeetingPlace& place, OfferFor offer_for, Examine examine,
+                 Keep keep)
+    : options_(std::move(options)),
+      place_(place),
+      offer_for_(std::move(offer_for)),
+      examine_(std::move(examine)),
+      keep_(std::move(keep)),
+      known_(options_.members.size()),
+      dialled_(options_.members.size()),
+      calls_(options_.members.size(), Purpose::link) {
+  standing_.incarnation = options_.incarnation;
+}
 
-  Expected<Met> run();
-
- private:
-  Expected<void> dial(std::uint32_t rank);
-  void welcome();
-  void make_room();
-  Expected<void> hear_strangers();
-  Expected<Course> hear(Acquaintance& acquaintance, std::uint32_t expected_rank);
-  Expected<Course> consider(Acquaintance& acquaintance, std::uint32_t expected_rank, Heard heard);
-  bool say_hello(Acquaintance& acquaintance, std::uint32_t rank, Purpose purpose);
-  [[nodiscard]] bool wants(const Hello& hello, const Acquaintance& acquaintance) const;
-  void keep(Acquaintance& acquaintance, Hello&& hello, Heard&& heard);
-  void wait(std::uint64_t deadline_ns) const;
-  [[nodiscard]] bool has(std::uint32_t rank, Purpose purpose) const {
-    const MetPeer& peer = peers_[rank];
-    return purpose == Purpose::link ? peer.socket.open() : peer.life_line.open();
-  }
-  [[nodiscard]] bool met(std::uint32_t rank) const {
-    return has(rank, Purpose::link) && (!options_.life_lines || has(rank, Purpose::life_line));
-  }
-  [[nodiscard]] bool half_open(const Acquaintance& one) const {
-    return clock_.now_ns() - one.since_ns > kHalfOpenNs;
-  }
-  [[nodiscard]] bool complete() const;
-  [[nodiscard]] Error absent() const;
-  [[nodiscard]] std::vector<std::string> notices() const;
-  [[nodiscard]] std::string named(std::uint32_t rank) const { return named_member(options_, rank); }
-
-  const MeetingOptions& options_;
-  MeetingPlace& place_;
-  const OfferFor& offer_for_;
-  const Examine& examine_;
-  runtime::TscClock clock_;
-  Descriptor listener_;
-  std::vector<MetPeer> peers_;           ///< by rank; those met have a socket
-  std::vector<Acquaintance> dialled_;    ///< by rank, to lower ranks
-  std::vector<Acquaintance> strangers_;  ///< from higher ranks, until they say who they are
-  Refusals refusals_;
-};
-
-Expected<Met> Meeting::run() {
+Expected<void> Meeting::open() {
   auto listener = place_.listen();
   if (!listener) return std::unexpected(listener.error());
   listener_ = std::move(*listener);
-  const std::uint64_t deadline = clock_.now_ns() + options_.timeout_ns;
-  while (!complete()) {
-    for (std::uint32_t rank = 0; rank < options_.my_rank; ++rank) {
-      if (met(rank)) continue;
-      if (auto dialled = dial(rank); !dialled) return std::unexpected(dialled.error());
-    }
-    welcome();
-    if (auto heard = hear_strangers(); !heard) return std::unexpected(heard.error());
-    if (complete()) break;
-    if (clock_.now_ns() >= deadline) return std::unexpected(absent());
-    wait(deadline);
+  began_ns_ = clock_.now_ns();
+  return {};
+}
+
+Expected<void> Meeting::gather() {
+  const std::uint64_t deadline_ns = began_ns_ + options_.timeout_ns;
+  while (true) {
+    if (auto looked = step(); !looked) return looked;
+    if (can_found() || stage_ == Stage::joining) return {};
+    const std::uint64_t now_ns = clock_.now_ns();
+    if (now_ns >= deadline_ns) return std::unexpected(absent());
+    const std::uint64_t left_ms = (deadline_ns - now_ns) / 1'000'000 + 1;
+    wait(-1, static_cast<int>(std::min<std::uint64_t>(left_ms, kRetryMs)));
   }
-  peers_.erase(peers_.begin() + options_.my_rank);
-  return Met{.listener = std::move(listener_),
-             .peers = std::move(peers_),
-             .refused = refusals_.total(),
-             .notices = notices()};
+}
+
+Expected<void> Meeting::step() {
+  for (std::uint32_t rank = 0; rank < known_.size(); ++rank) {
+    if (rank == options_.my_rank) continue;
+    if (auto dialled = dial(rank); !dialled) return dialled;
+  }
+  welcome();
+  return hear_strangers();
+}
+
+void Meeting::run(const Standing& standing) {
+  standing_ = standing;
+  standing_.incarnation = options_.incarnation;
+  if (stage_ == Stage::running) return;
+  stage_ = Stage::running;
+  for (Acquaintance& one : dialled_) {
+    if (one.purpose != Purpose::life_line) one = {};
+  }
+}
+
+void Meeting::forget(std::uint32_t rank) noexcept { known_[rank] = {}; }
+
+void Meeting::call(std::uint32_t rank, Purpose purpose) { calls_[rank] = purpose; }
+
+bool Meeting::idle() const noexcept {
+  if (!strangers_.empty()) return false;
+  for (std::uint32_t rank = 0; rank < known_.size(); ++rank) {
+    Purpose purpose = Purpose::link;
+    if (dialled_[rank].conversation || wants_to_dial(rank, purpose)) return false;
+  }
+  return true;
+}
+
+// ---- dialling ----------------------------------------------------------------------------------
+
+bool Meeting::wants_to_dial(std::uint32_t rank, Purpose& purpose) const {
+  const Known& peer = known_[rank];
+  if (rank == options_.my_rank) return false;
+  if (stage_ != Stage::running && !peer.link) {
+    // Asked first: what a link needs is made for each attempt, and is not little.
+    purpose = peer.lets_in ? Purpose::link : Purpose::question;
+    return true;
+  }
+  if (options_.life_lines && peer.dialled && !peer.life_line) {
+    purpose = Purpose::life_line;
+    return true;
+  }
+  purpose = calls_[rank];
+  return purpose != Purpose::link;
 }
 
 Expected<void> Meeting::dial(std::uint32_t rank) {
   Acquaintance& acquaintance = dialled_[rank];
   if (!acquaintance.conversation) {
-    if (clock_.now_ns() < acquaintance.dial_again_ns) return {};
+    Purpose purpose = Purpose::link;
+    if (!wants_to_dial(rank, purpose) || clock_.now_ns() < acquaintance.dial_again_ns) return {};
     auto conversation = place_.dial(rank);
     if (!conversation) return std::unexpected(conversation.error());
-    if (!*conversation) return {};
+    if (!*conversation) {
+      acquaintance.tried = true;
+      calls_[rank] = Purpose::link;
+      return {};
+    }
+    known_[rank].lets_in = false;
     acquaintance = {.conversation = std::move(*conversation),
                     .since_ns = clock_.now_ns(),
-                    .purpose = has(rank, Purpose::link) ? Purpose::life_line : Purpose::link,
-                    .fault = std::move(acquaintance.fault)};
+                    .purpose = purpose,
+                    .fault = std::move(acquaintance.fault),
+                    .tried = acquaintance.tried};
   }
   if (!acquaintance.said_hello) {
-    acquaintance.said_hello = say_hello(acquaintance, rank, acquaintance.purpose);
+    auto said = say_hello(acquaintance, rank, acquaintance.purpose);
+    if (!said) return std::unexpected(said.error());
+    acquaintance.said_hello = *said;
   }
   const std::uint64_t attempt_ns = clock_.now_ns();
   auto course = hear(acquaintance, rank);
@@ -136,13 +140,20 @@ Expected<void> Meeting::dial(std::uint32_t rank) {
     acquaintance.fault = "did not answer the handshake";
     course = Course::over;
   }
-  if (*course == Course::met) acquaintance.fault.clear();
-  // Closed before it said anything: it was not there yet, or a predecessor ended. Dial again.
   if (*course == Course::open) return {};
+  // Closed before it said anything: it was not there yet, or a predecessor ended. Dial again.
+  if (*course == Course::met) acquaintance.fault.clear();
   acquaintance.conversation.reset();
-  if (!acquaintance.fault.empty()) acquaintance.dial_again_ns = attempt_ns + kRedialNs;
+  acquaintance.tried = true;
+  if (acquaintance.purpose > Purpose::life_line) calls_[rank] = Purpose::link;
+  const bool refused = *course == Course::over && !acquaintance.fault.empty();
+  const bool vain =
+      *course == Course::met && acquaintance.purpose == Purpose::question && !known_[rank].lets_in;
+  if (refused || vain) acquaintance.dial_again_ns = attempt_ns + kRedialNs;
   return {};
 }
+
+// ---- who dials us ------------------------------------------------------------------------------
 
 void Meeting::welcome() {
   for (int taken = 0; taken < kMostWelcomedAtOnce; ++taken) {
@@ -182,8 +193,11 @@ Expected<void> Meeting::hear_strangers() {
   return {};
 }
 
-Expected<Course> Meeting::hear(Acquaintance& acquaintance, std::uint32_t expected_rank) {
+// ---- hellos ------------------------------------------------------------------------------------
+
+Expected<Meeting::Course> Meeting::hear(Acquaintance& acquaintance, std::uint32_t expected_rank) {
   Heard heard = acquaintance.conversation->hear();
+  Expected<Course> course = Course::open;
   switch (heard.what) {
     case Heard::What::nothing:
       return Course::open;
@@ -193,86 +207,132 @@ Expected<Course> Meeting::hear(Acquaintance& acquaintance, std::uint32_t expecte
       if (!heard.reason.empty()) acquaintance.fault = std::move(heard.reason);
       return Course::over;
     case Heard::What::mismatch:
-      return fail(
-          ErrorCode::mismatch,
-          fmt::format("{} at {} {}", expected_rank == kAnyRank ? "a process" : named(expected_rank),
-                      acquaintance.conversation->peer(), heard.reason));
+      course = fail(ErrorCode::mismatch,
+                    fmt::format("{} at {} {}",
+                                expected_rank == kAnyRank ? "a process"
+                                                          : named_member(options_, expected_rank),
+                                acquaintance.conversation->peer(), heard.reason));
+      break;
     case Heard::What::hello:
+      course = consider(acquaintance, expected_rank, std::move(heard));
       break;
   }
-  return consider(acquaintance, expected_rank, std::move(heard));
+  if (course || stage_ != Stage::running) return course;
+  // Whoever does not fit into a group that runs does not concern it.
+  acquaintance.fault = course.error().message;
+  return Course::over;
 }
 
-Expected<Course> Meeting::consider(Acquaintance& acquaintance, std::uint32_t expected_rank,
-                                   Heard heard) {
+Expected<Meeting::Course> Meeting::consider(Acquaintance& acquaintance, std::uint32_t expected_rank,
+                                            Heard heard) {
   auto hello = decode(heard.packet);
   acquaintance.fault = "sent what is no hello";
   if (!hello) return Course::over;
   if (auto checked = check_sender(*hello, options_, expected_rank); !checked) {
     return std::unexpected(checked.error());
   }
+  const bool dialled = expected_rank != kAnyRank;
+  const bool link = hello->purpose == Purpose::link;
   acquaintance.fault = "said a hello of a member that is here already, or not all of it";
-  if (heard.descriptors.size() != options_.descriptor_count || !wants(*hello, acquaintance)) {
+  if (heard.descriptors.size() != (link ? options_.descriptor_count : 0)) return Course::over;
+  if (!wants(*hello, acquaintance, dialled)) {
+    if (dialled || hello->rank < options_.my_rank) acquaintance.fault.clear();
     return Course::over;
   }
+  return answer(acquaintance, dialled, std::move(*hello), std::move(heard));
+}
+
+Expected<Meeting::Course> Meeting::answer(Acquaintance& acquaintance, bool dialled, Hello&& hello,
+                                          Heard&& heard) {
   // Before an error may end us: the other side shall be able to name both values too.
   if (!acquaintance.said_hello) {
-    acquaintance.said_hello = say_hello(acquaintance, hello->rank, hello->purpose);
+    auto said = say_hello(acquaintance, hello.rank, hello.purpose);
+    if (!said) return std::unexpected(said.error());
+    acquaintance.said_hello = *said;
   }
-  if (hello->purpose == Purpose::link) {
-    auto examined = examine_(hello->rank, hello->introduction);
+  if (hello.purpose == Purpose::link) {
+    auto examined = examine_(hello.rank, hello.introduction);
     if (!examined) return std::unexpected(examined.error());
   }
-  if (auto agreed = check_terms(*hello, options_); !agreed) return std::unexpected(agreed.error());
+  if (auto agreed = check_terms(hello, options_); !agreed) return std::unexpected(agreed.error());
   acquaintance.fault = "ended while it was answered";
   if (!acquaintance.said_hello) return Course::over;
   // The socket's buffer was full: what is left must go out before the transport's first byte does.
   if (acquaintance.conversation->sending()) return Course::open;
-  keep(acquaintance, std::move(*hello), std::move(heard));
+  if (auto kept = keep(acquaintance, dialled, std::move(hello), std::move(heard)); !kept) {
+    return std::unexpected(kept.error());
+  }
   return Course::met;
 }
 
-bool Meeting::wants(const Hello& hello, const Acquaintance& acquaintance) const {
-  if (has(hello.rank, hello.purpose)) return false;
+bool Meeting::wants(const Hello& hello, const Acquaintance& acquaintance, bool dialled) const {
+  const Known& peer = known_[hello.rank];
   // Who was dialled answers what it was told.
-  if (acquaintance.said_hello && hello.rank < options_.my_rank) {
-    return hello.purpose == acquaintance.purpose;
+  if (dialled && hello.purpose != acquaintance.purpose) return false;
+  const bool same = peer.incarnation == hello.standing.incarnation;
+  switch (hello.purpose) {
+    case Purpose::link:
+      if (stage_ == Stage::running) return !dialled && (standing_.room & bit(hello.rank)) != 0;
+      return !peer.link && (dialled || hello.rank > options_.my_rank);
+    case Purpose::life_line:
+      return options_.life_lines && peer.link && same && !peer.life_line;
+    case Purpose::state:
+      return stage_ == Stage::running && peer.link && same;
+    case Purpose::question:
+      return true;
   }
-  return hello.purpose == Purpose::link || options_.life_lines;
+  return false;
 }
 
-void Meeting::keep(Acquaintance& acquaintance, Hello&& hello, Heard&& heard) {
-  MetPeer& peer = peers_[hello.rank];
-  if (hello.purpose == Purpose::life_line) {
-    peer.life_line = acquaintance.conversation->release();
-    return;
+Expected<void> Meeting::keep(Acquaintance& acquaintance, bool dialled, Hello&& hello,
+                             Heard&& heard) {
+  Known& peer = known_[hello.rank];
+  if (hello.purpose == Purpose::question) {
+    if (!dialled) return {};  // it was answered: that is all
+    heed(hello);
   }
-  peer.rank = hello.rank;
-  peer.socket = acquaintance.conversation->release();
-  peer.parameters = std::move(hello.parameters);
-  peer.descriptors = std::move(heard.descriptors);
+  if (hello.purpose == Purpose::life_line) peer.life_line = true;
+  if (hello.purpose == Purpose::link) {
+    peer = {.link = true, .dialled = dialled, .incarnation = hello.standing.incarnation};
+    if (stage_ == Stage::gathering && !is_founder(options_.my_rank)) stage_ = Stage::joining;
+  }
+  return keep_({.rank = hello.rank,
+                .purpose = hello.purpose,
+                .socket = acquaintance.conversation->release(),
+                .standing = hello.standing,
+                .introduction = std::move(hello.introduction),
+                .parameters = std::move(hello.parameters),
+                .descriptors = std::move(heard.descriptors)});
 }
 
-bool Meeting::say_hello(Acquaintance& acquaintance, std::uint32_t rank, Purpose purpose) {
-  if (purpose == Purpose::life_line) {
-    // Who they are was said over the link.
-    return acquaintance.conversation->say(encode({.medium = options_.medium,
-                                                  .purpose = purpose,
-                                                  .rank = options_.my_rank,
-                                                  .region_bytes = options_.region_bytes}),
-                                          {});
-  }
-  Offer offer = offer_for_(rank);
-  const auto packet = encode({.medium = options_.medium,
-                              .rank = options_.my_rank,
-                              .region_bytes = options_.region_bytes,
-                              .introduction = options_.introduction,
-                              .parameters = std::move(offer.parameters)});
-  return acquaintance.conversation->say(packet, offer.descriptors);
+/// How somebody stands who was asked.
+void Meeting::heed(const Hello& hello) {
+  const bool runs = hello.standing.view != 0;
+  if (runs && stage_ == Stage::gathering) stage_ = Stage::joining;
+  known_[hello.rank].lets_in =
+      runs ? (hello.standing.room & bit(options_.my_rank)) != 0 : hello.rank < options_.my_rank;
 }
 
-void Meeting::wait(std::uint64_t deadline_ns) const {
-  std::vector<pollfd> waited_on{{.fd = listener_.get(), .events = POLLIN, .revents = 0}};
+Expected<bool> Meeting::say_hello(Acquaintance& acquaintance, std::uint32_t rank, Purpose purpose) {
+  Hello hello{.medium = options_.medium,
+              .purpose = purpose,
+              .rank = options_.my_rank,
+              .region_bytes = options_.region_bytes,
+              .standing = standing_};
+  // Who they are is said over the link only.
+  if (purpose != Purpose::link) return acquaintance.conversation->say(encode(hello), {});
+  auto offer = offer_for_(rank);
+  if (!offer) return std::unexpected(offer.error());
+  hello.introduction = options_.introduction;
+  hello.parameters = std::move(offer->parameters);
+  return acquaintance.conversation->say(encode(hello), offer->descriptors);
+}
+
+// ---- waiting -----------------------------------------------------------------------------------
+
+void Meeting::wait(int descriptor, int most_ms) const {
+  std::vector<pollfd> waited_on{{.fd = listener_.get(), .events = POLLIN, .revents = 0},
+                                {.fd = descriptor, .events = POLLIN, .revents = 0}};
   const auto add = [&](const Acquaintance& one) {
     if (!one.conversation) return;
     const int events = one.conversation->sending() ? POLLIN | POLLOUT : POLLIN;
@@ -281,14 +341,20 @@ void Meeting::wait(std::uint64_t deadline_ns) const {
   };
   std::ranges::for_each(dialled_, add);
   std::ranges::for_each(strangers_, add);
-  const std::uint64_t left_ms = (deadline_ns - clock_.now_ns()) / 1'000'000 + 1;
-  ::poll(waited_on.data(), waited_on.size(),
-         static_cast<int>(std::min<std::uint64_t>(left_ms, kRetryMs)));
+  ::poll(waited_on.data(), waited_on.size(), most_ms);
 }
 
-bool Meeting::complete() const {
-  for (std::uint32_t rank = 0; rank < peers_.size(); ++rank) {
-    if (rank != options_.my_rank && !met(rank)) return false;
+bool Meeting::half_open(const Acquaintance& one) const {
+  return clock_.now_ns() - one.since_ns > kHalfOpenNs;
+}
+
+bool Meeting::can_found() const {
+  if (stage_ != Stage::gathering || !is_founder(options_.my_rank)) return false;
+  const bool looked_around = clock_.now_ns() - began_ns_ > kLookAroundNs;
+  for (std::uint32_t rank = 0; rank < known_.size(); ++rank) {
+    if (rank == options_.my_rank || met(rank)) continue;
+    if (is_founder(rank)) return false;
+    if (!dialled_[rank].tried && !looked_around) return false;
   }
   return true;
 }
@@ -302,11 +368,11 @@ std::vector<std::string> Meeting::notices() const {
 Error Meeting::absent() const {
   std::string names;
   std::string reasons;
-  for (std::uint32_t rank = 0; rank < peers_.size(); ++rank) {
-    if (rank == options_.my_rank || met(rank)) continue;
-    names += (names.empty() ? "" : ", ") + named(rank);
-    const bool told = rank < dialled_.size() && !dialled_[rank].fault.empty();
-    if (told) reasons += fmt::format("; {} {}", named(rank), dialled_[rank].fault);
+  for (std::uint32_t rank = 0; rank < known_.size(); ++rank) {
+    if (rank == options_.my_rank || met(rank) || !is_founder(rank)) continue;
+    names += (names.empty() ? "" : ", ") + named_member(options_, rank);
+    const std::string& fault = dialled_[rank].fault;
+    if (!fault.empty()) reasons += fmt::format("; {} {}", named_member(options_, rank), fault);
   }
   for (const std::string& line : refusals_.notices()) reasons += "; " + line;
   return {
@@ -314,13 +380,6 @@ Error Meeting::absent() const {
       fmt::format("{} of group '{}' did not appear within {:.1f} s; start it, check that "
                   "group.name is the same everywhere, or raise group.join_timeout_ns{}",
                   names, options_.group, static_cast<double>(options_.timeout_ns) / 1e9, reasons)};
-}
-
-}  // namespace
-
-Expected<Met> meet(const MeetingOptions& options, MeetingPlace& place, const OfferFor& offer_for,
-                   const Examine& examine) {
-  return Meeting(options, place, offer_for, examine).run();
 }
 
 }  // namespace lockstep::transports

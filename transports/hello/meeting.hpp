@@ -7,26 +7,26 @@
 #include <vector>
 
 #include "lockstep/error.hpp"
+#include "runtime/clock.hpp"
 #include "transports/hello/descriptor.hpp"
 #include "transports/hello/hello_packet.hpp"
 #include "transports/hello/meeting_place.hpp"
+#include "transports/hello/refusals.hpp"
 
 namespace lockstep::transports {
 
-/// How the members of a group find one another and agree that they belong together.
-///
-/// Each member listens at its own place; the higher rank of each pair dials the lower. Both say
-/// hello at once: version, medium, layout, who they are, an introduction that the transport does
-/// not interpret, and what the medium needs to be told (region keys, descriptors).
+/// What a member says and expects when it meets others.
 struct MeetingOptions {
   std::string group;
-  std::vector<std::string> members;
+  std::vector<std::string> members;  ///< everybody who may ever be one; a rank is a place here
   std::uint32_t my_rank = 0;
+  std::uint64_t founders = ~std::uint64_t{0};  ///< who must be there to found the group, a bit each
   Medium medium = Medium::shm;
   std::uint64_t region_bytes = 0;
   std::uint64_t timeout_ns = 0;
+  std::uint64_t incarnation = 0;     ///< of this member
   std::string introduction;          ///< at most kMaxIntroductionBytes
-  std::size_t descriptor_count = 0;  ///< that come with every hello
+  std::size_t descriptor_count = 0;  ///< that come with every hello for a link
   bool life_lines = false;           ///< each pair makes a second connection, see LifeLines
 };
 
@@ -35,36 +35,145 @@ struct Offer {
   std::string parameters;        ///< at most kMaxParametersBytes
   std::vector<int> descriptors;  ///< stay the caller's
 };
-using OfferFor = std::function<Offer(std::uint32_t rank)>;
+/// Makes what a link to `rank` needs, anew each time.
+using OfferFor = std::function<Expected<Offer>(std::uint32_t rank)>;
 
-/// What one peer handed over.
-struct MetPeer {
-  std::uint32_t rank = 0;
-  Descriptor socket;  ///< over which we met; its end tells that the peer is gone
-  std::string parameters;
-  std::vector<Descriptor> descriptors;
-  Descriptor life_line{};  ///< if they are asked for
-};
-
-/// Everyone, and the place: `listener` must stay open as long as this member is one, since it is
-/// what keeps another process from taking the same identity.
-struct Met {
-  Descriptor listener;
-  std::vector<MetPeer> peers;          ///< one per other member, by rank
-  std::uint64_t refused = 0;           ///< connections of who is no member
-  std::vector<std::string> notices{};  ///< for people: of the place, and of who was refused
-};
-
-/// Looks at a peer's introduction before anything of it is used; an error ends the meeting.
+/// Looks at a peer's introduction before anything of it is used.
 using Examine = std::function<Expected<void>(std::uint32_t rank, const std::string& introduction)>;
 
-/// Meets all other members at `place`. Blocks for at most `timeout_ns`. Strangers that say
-/// nothing, or nonsense, are dropped and cost nothing but a descriptor for at most 5 s; there are
-/// at most twice as many of them as members and 8, and the oldest makes room, first among those
-/// that have not shown that they may be members. Where members have a key no stranger can end the
-/// meeting. Errors: identity_in_use, member_absent (with who was refused, and why), member_lost,
-/// mismatch (both values named), system.
-Expected<Met> meet(const MeetingOptions& options, MeetingPlace& place, const OfferFor& offer_for,
-                   const Examine& examine);
+/// What one conversation with a peer came to.
+struct MetPeer {
+  std::uint32_t rank = 0;
+  Purpose purpose = Purpose::link;
+  Descriptor socket;  ///< over which we met; its end tells that the peer is gone
+  Standing standing;
+  std::string introduction;
+  std::string parameters;
+  std::vector<Descriptor> descriptors;
+};
+using Keep = std::function<Expected<void>(MetPeer&& peer)>;
+
+/// How the members of a group find one another and agree that they belong together, before the
+/// group runs and while it does.
+///
+/// Each member listens at its own place. Both sides of a connection say hello at once: version,
+/// medium, layout, who they are, how they stand, an introduction that is not interpreted here, and
+/// what the medium needs to be told (region keys, descriptors). Who comes up is
+///
+///  - *gathering*: it asks everybody how they stand. Of two who gather, the higher rank then dials
+///    the lower for a link. When all founders have met, they found the group. When a member of a
+///    running group answers, it is
+///  - *joining*: it dials all members that have room for it, and waits for them to take it in. Once
+///    it is in a view, it is
+///  - *running*: it dials nobody of its own accord, and lets in whoever its view leaves room for.
+///
+/// Strangers that say nothing, or nonsense, are dropped and cost nothing but a descriptor for at
+/// most 5 s; there are at most twice as many of them as members and 8, and the oldest makes room,
+/// first among those that have not shown that they may be members. Where members have a key no
+/// stranger can end a meeting.
+///
+/// One thread at a time; nothing but `gather` and `wait` blocks.
+class Meeting {
+ public:
+  enum class Stage : std::uint8_t { gathering, joining, running };
+
+  /// `place` must outlive this. `keep` takes what was met, and its error ends the meeting.
+  Meeting(MeetingOptions options, MeetingPlace& place, OfferFor offer_for, Examine examine,
+          Keep keep);
+  /// Takes this member's place, which stays taken as long as this lives: that is what keeps another
+  /// process from taking the same identity. Errors: identity_in_use, system.
+  Expected<void> open();
+
+  /// Until the group can be founded (`gathering` still) or a running one was found (`joining`).
+  /// Blocks for at most timeout_ns. Errors: member_absent (with who was refused, and why), mismatch
+  /// (both values named), system.
+  Expected<void> gather();
+
+  /// One look at everybody. Errors as `gather`; none while running, where whoever does not fit is
+  /// refused.
+  Expected<void> step();
+  /// Waits until `step` has something to do, or `descriptor` (if not negative) is readable; at most
+  /// `most_ms`.
+  void wait(int descriptor, int most_ms) const;
+
+  /// This member is in a view from now on, and stands so.
+  void run(const Standing& standing);
+  /// The link to `rank` is no more: another one is welcome.
+  void forget(std::uint32_t rank) noexcept;
+  /// Dials `rank` for the state, or to ask how it stands; once, unless it is not there.
+  void call(std::uint32_t rank, Purpose purpose);
+
+  [[nodiscard]] Stage stage() const noexcept { return stage_; }
+  /// Nobody is on the way, in or out: a look is worth nothing before somebody comes.
+  [[nodiscard]] bool idle() const noexcept;
+  [[nodiscard]] std::uint64_t refused() const noexcept { return refusals_.total(); }
+  /// For people: of the place, and of who was refused.
+  [[nodiscard]] std::vector<std::string> notices() const;
+
+ private:
+  /// One connection on its way to being a peer.
+  struct Acquaintance {
+    std::unique_ptr<Conversation> conversation;
+    std::uint64_t since_ns = 0;
+    Purpose purpose = Purpose::link;  ///< of who was dialled
+    bool said_hello = false;
+    std::string fault{};              ///< why it, or the last one to the same rank, came to nothing
+    std::uint64_t dial_again_ns = 0;  ///< of who was dialled: not before
+    bool tried = false;               ///< of who was dialled: it came to something, or to nothing
+  };
+  /// How a connection stands.
+  enum class Course : std::uint8_t {
+    open,  ///< more is to come
+    met,   ///< given to `keep`
+    over,  ///< of no use any more; `fault` may tell why
+  };
+  /// What this member has of a peer.
+  struct Known {
+    bool link = false;
+    bool life_line = false;
+    bool dialled = false;  ///< by this member: so it dials for the life line, too
+    std::uint64_t incarnation = 0;
+    bool lets_in = false;  ///< said so since the last attempt
+  };
+
+  [[nodiscard]] bool wants_to_dial(std::uint32_t rank, Purpose& purpose) const;
+  Expected<void> dial(std::uint32_t rank);
+  void welcome();
+  void make_room();
+  Expected<void> hear_strangers();
+  Expected<Course> hear(Acquaintance& acquaintance, std::uint32_t expected_rank);
+  Expected<Course> consider(Acquaintance& acquaintance, std::uint32_t expected_rank, Heard heard);
+  Expected<Course> answer(Acquaintance& acquaintance, bool dialled, Hello&& hello, Heard&& heard);
+  Expected<bool> say_hello(Acquaintance& acquaintance, std::uint32_t rank, Purpose purpose);
+  void heed(const Hello& hello);
+  [[nodiscard]] bool wants(const Hello& hello, const Acquaintance& acquaintance,
+                           bool dialled) const;
+  Expected<void> keep(Acquaintance& acquaintance, bool dialled, Hello&& hello, Heard&& heard);
+  [[nodiscard]] bool met(std::uint32_t rank) const {
+    return known_[rank].link && (!options_.life_lines || known_[rank].life_line);
+  }
+  [[nodiscard]] bool half_open(const Acquaintance& one) const;
+  [[nodiscard]] bool can_found() const;
+  [[nodiscard]] bool is_founder(std::uint32_t rank) const {
+    return (options_.founders >> rank & 1U) != 0;
+  }
+  [[nodiscard]] Error absent() const;
+
+  const MeetingOptions options_;
+  MeetingPlace& place_;
+  const OfferFor offer_for_;
+  const Examine examine_;
+  const Keep keep_;
+  const runtime::TscClock clock_;
+  Stage stage_ = Stage::gathering;
+  Standing standing_;
+  Descriptor listener_;
+  std::uint64_t began_ns_ = 0;
+  std::vector<Known> known_;             ///< by rank
+  std::vector<Acquaintance> dialled_;    ///< by rank
+  std::vector<Acquaintance> strangers_;  ///< who dialled us, until they say who they are
+  std::vector<Purpose> calls_;           ///< by rank; `link`: none
+  Refusals refusals_;
+};
 
 }  // namespace lockstep::transports

@@ -1,7 +1,6 @@
 #include "transports/hello/socket_watch.hpp"
 
 #include <fmt/format.h>
-#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -10,12 +9,8 @@
 #include <cstring>
 #include <utility>
 
-#include "runtime/clock.hpp"
-
 namespace lockstep::transports {
 namespace {
-
-constexpr std::byte kReady{'r'};
 
 std::unexpected<Error> system_error(const char* what) {
   return fail(ErrorCode::system, fmt::format("cannot {}: {}; raise the limit of open files "
@@ -37,37 +32,12 @@ Expected<void> SocketWatch::add(LinkId link, Descriptor socket) {
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, socket.get(), &event) != 0) {
     return system_error("watch a peer's socket");
   }
-  watched_.push_back({.link = link, .socket = std::move(socket), .ready = false});
+  watched_.push_back({.link = link, .socket = std::move(socket)});
   return {};
 }
 
-Expected<void> SocketWatch::await_all_ready(std::uint64_t timeout_ns) {
-  for (const Watched& one : watched_) {
-    // One byte into an empty socket: it fits, or the connection is gone, which the reading tells.
-    ::send(one.socket.get(), &kReady, sizeof kReady, MSG_NOSIGNAL);
-  }
-  const runtime::TscClock clock;
-  const std::uint64_t deadline_ns = clock.now_ns() + timeout_ns;
-  for (Watched& one : watched_) {
-    while (!one.ready) {
-      std::byte said{};
-      const ssize_t got = ::recv(one.socket.get(), &said, sizeof said, 0);
-      one.ready = got == 1 && said == kReady;
-      if (one.ready) break;
-      if (got >= 0 || (errno != EAGAIN && errno != EINTR)) {
-        return fail(ErrorCode::member_lost,
-                    fmt::format("rank {} ended while members connected", one.link));
-      }
-      if (clock.now_ns() >= deadline_ns) {
-        return fail(ErrorCode::timed_out,
-                    fmt::format("rank {} said hello and did not get ready within {:.1f} s",
-                                one.link, static_cast<double>(timeout_ns) / 1e9));
-      }
-      pollfd waited{.fd = one.socket.get(), .events = POLLIN, .revents = 0};
-      ::poll(&waited, 1, 10);
-    }
-  }
-  return {};
+void SocketWatch::drop(LinkId link) noexcept {
+  std::erase_if(watched_, [&](const Watched& one) { return one.link == link; });
 }
 
 bool SocketWatch::take_ended(LinkId& link) noexcept {

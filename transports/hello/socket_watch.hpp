@@ -17,11 +17,9 @@ class SocketWatch {
   static Expected<SocketWatch> create();
   SocketWatch() = default;
 
+  /// Errors: system.
   Expected<void> add(LinkId link, Descriptor socket);
-
-  /// Says on every socket that this member is ready, and waits until every peer has. Errors:
-  /// member_lost, timed_out; both name the rank.
-  Expected<void> await_all_ready(std::uint64_t timeout_ns);
+  void drop(LinkId link) noexcept;
 
   /// A link whose socket has ended since the last call, if any: its socket is closed.
   bool take_ended(LinkId& link) noexcept;
@@ -33,7 +31,6 @@ class SocketWatch {
   struct Watched {
     LinkId link;
     Descriptor socket;
-    bool ready;
   };
 
   Descriptor epoll_;

@@ -7,8 +7,8 @@
 
 #include "runtime/assert.hpp"
 #include "runtime/doorbell.hpp"
+#include "runtime/topology.hpp"
 #include "runtime/word.hpp"
-#include "transports/shm/unix_place.hpp"
 
 namespace lockstep::transports {
 namespace {
@@ -52,77 +52,31 @@ void copy_first_word_last(std::byte* to, const std::byte* from, std::size_t byte
 }  // namespace
 
 ShmTransport::ShmTransport(const ShmOptions& options)
-    : region_bytes_(options.region_bytes), links_(options.members.size()) {
+    : options_(options), region_bytes_(options.region_bytes), links_(options.members) {
   LOCKSTEP_ASSERT(options.region_bytes % 64 == 0);
 }
 
-Expected<std::unique_ptr<ShmTransport>> ShmTransport::connect(const ShmOptions& options,
-                                                              const Examine& examine) {
+Expected<std::unique_ptr<ShmTransport>> ShmTransport::open(const ShmOptions& options) {
   std::unique_ptr<ShmTransport> transport(new ShmTransport(options));
-  if (auto made = transport->make_memory(options); !made) return std::unexpected(made.error());
-  const MeetingOptions meeting{.group = options.group,
-                               .members = options.members,
-                               .my_rank = options.my_rank,
-                               .medium = Medium::shm,
-                               .region_bytes = options.region_bytes,
-                               .timeout_ns = options.join_timeout_ns,
-                               .introduction = options.introduction,
-                               .descriptor_count = kHelloDescriptors};
-  const auto offer_for = [&](std::uint32_t rank) {
-    return Offer{.parameters = {},
-                 .descriptors = {transport->links_[rank].inbound_block.descriptor(),
-                                 transport->control_.descriptor(), options.doorbell}};
-  };
-  UnixPlace place(options.group, options.members, options.my_rank);
-  auto met = meet(meeting, place, offer_for, examine);
-  if (!met) return std::unexpected(met.error());
-  transport->name_ = std::move(met->listener);
-  for (const std::string& notice : met->notices) transport->note(notice);
-  for (MetPeer& peer : met->peers) {
-    if (auto adopted = transport->adopt(std::move(peer)); !adopted) {
-      return std::unexpected(adopted.error());
-    }
-  }
+  if (auto made = transport->make_memory(); !made) return std::unexpected(made.error());
   return transport;
 }
 
-Expected<void> ShmTransport::make_memory(const ShmOptions& options) {
+Expected<void> ShmTransport::make_memory() {
   auto control = OwnControlPage::create();
   if (!control) return std::unexpected(control.error());
   control_ = std::move(*control);
-  runtime::MemoryOptions memory = options.memory;
-  if (options.source_bytes > 0) {
-    memory.purpose = "this member's ring";
-    auto source = runtime::SharedBlock::create(options.source_bytes, memory);
-    if (!source) return std::unexpected(source.error());
-    note(source->notice());
-    source_ = std::move(*source);
-  }
-  for (std::uint32_t rank = 0; rank < links_.size(); ++rank) {
-    if (rank == options.my_rank) continue;
-    memory.purpose = "the region of a peer";
-    auto block = runtime::SharedBlock::create(region_bytes_ * kRegionCopies, memory);
-    if (!block) return std::unexpected(block.error());
-    note(block->notice());
-    links_[rank].inbound_block = std::move(*block);
-  }
-  return {};
-}
-
-Expected<void> ShmTransport::adopt(MetPeer&& peer) {
-  Link& link = links_[peer.rank];
-  auto control = PeerControlPage::attach(peer.descriptors[kControl].release());
-  if (!control) return std::unexpected(control.error());
-  auto outbound = runtime::SharedBlock::attach(peer.descriptors[kRegion].release(),
-                                               region_bytes_ * kRegionCopies, "a peer's region");
-  if (!outbound) return std::unexpected(outbound.error());
-  link.control = std::move(*control);
-  link.outbound_block = std::move(*outbound);
-  link.outbound = link.outbound_block.data();
-  link.bell = std::move(peer.descriptors[kBell]);
-  link.socket = std::move(peer.socket);
-  link.down = false;
-  sockets_.push_back(link.socket.get());
+  auto nobody = runtime::ZeroPages::create(region_bytes_);
+  if (!nobody) return std::unexpected(nobody.error());
+  nobody_ = std::move(*nobody);
+  if (options_.source_bytes == 0) return {};
+  runtime::MemoryOptions memory = options_.memory;
+  memory.purpose = "this member's ring";
+  auto source = runtime::SharedBlock::create(options_.source_bytes, memory);
+  if (!source) return std::unexpected(source.error());
+  source_ = std::move(*source);
+  note(source_.notice());
+  note(runtime::bind_memory(source_.bytes(), options_.core));
   return {};
 }
 
@@ -132,9 +86,76 @@ void ShmTransport::note(const std::string& notice) {
   }
 }
 
+// ---- links come and go -------------------------------------------------------------------------
+
+class ShmTransport::Arrival final : public Newcomer {
+ public:
+  Arrival(LinkId number, std::string notice, Link link)
+      : Newcomer(number, std::move(notice)), made(std::move(link)) {}
+  Link made;
+};
+
+class ShmTransport::Maker final : public LinkMaker {
+ public:
+  Maker(const ShmOptions& options, int control)
+      : options_(options), control_(control), offered_(options.members) {}
+
+  [[nodiscard]] Medium medium() const noexcept override { return Medium::shm; }
+  [[nodiscard]] std::size_t descriptor_count() const noexcept override { return kHelloDescriptors; }
+
+  Expected<Offer> offer_for(LinkId link) override {
+    runtime::MemoryOptions memory = options_.memory;
+    memory.purpose = "the region of a peer";
+    auto block = runtime::SharedBlock::create(options_.region_bytes * kRegionCopies, memory);
+    if (!block) return std::unexpected(block.error());
+    notice_ = runtime::bind_memory(block->bytes(), options_.core);
+    offered_[link] = std::move(*block);
+    return Offer{.parameters = {},
+                 .descriptors = {offered_[link].descriptor(), control_, options_.doorbell}};
+  }
+
+  Expected<std::unique_ptr<Newcomer>> make(MetPeer&& peer) override {
+    Link link;
+    auto control = PeerControlPage::attach(peer.descriptors[kControl].release());
+    if (!control) return std::unexpected(control.error());
+    auto outbound =
+        runtime::SharedBlock::attach(peer.descriptors[kRegion].release(),
+                                     options_.region_bytes * kRegionCopies, "a peer's region");
+    if (!outbound) return std::unexpected(outbound.error());
+    link.control = std::move(*control);
+    link.outbound_block = std::move(*outbound);
+    link.outbound = link.outbound_block.data();
+    link.inbound_block = std::move(offered_[peer.rank]);
+    link.bell = std::move(peer.descriptors[kBell]);
+    link.socket = std::move(peer.socket);
+    link.down = false;
+    return std::make_unique<Arrival>(peer.rank, notice_, std::move(link));
+  }
+
+ private:
+  const ShmOptions options_;
+  const int control_;
+  std::vector<runtime::SharedBlock> offered_;  ///< by rank
+  std::string notice_;                         ///< of the last offer
+};
+
+std::unique_ptr<LinkMaker> ShmTransport::link_maker() const {
+  return std::make_unique<Maker>(options_, control_.descriptor());
+}
+
+Expected<void> ShmTransport::adopt(std::unique_ptr<Newcomer> newcomer) {
+  Link& link = links_[newcomer->link()];
+  LOCKSTEP_ASSERT(link.down && !link.inbound_block);
+  link = std::move(static_cast<Arrival&>(*newcomer).made);
+  sockets_.push_back(link.socket.get());
+  note(link.inbound_block.notice());
+  note(newcomer->notice());
+  return {};
+}
+
 std::span<std::byte> ShmTransport::inbound(LinkId link, std::uint32_t copy) noexcept {
   const runtime::SharedBlock& block = links_[link].inbound_block;
-  if (!block) return {};
+  if (!block) return nobody_.bytes();
   return block.bytes().subspan(copy * region_bytes_, region_bytes_);
 }
 

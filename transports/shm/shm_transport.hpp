@@ -9,22 +9,20 @@
 
 #include "lockstep/error.hpp"
 #include "runtime/memory.hpp"
-#include "transports/hello/meeting.hpp"
+#include "runtime/zero_pages.hpp"
+#include "transports/hello/descriptor.hpp"
+#include "transports/link_maker.hpp"
 #include "transports/shm/control_page.hpp"
 #include "transports/transport.hpp"
 
 namespace lockstep::transports {
 
-/// What a member needs to reach the others on its host.
 struct ShmOptions {
-  std::string group;
-  std::vector<std::string> members;
-  std::uint32_t my_rank = 0;
+  std::uint32_t members = 0;
   std::size_t region_bytes = 0;  ///< of one copy
   std::size_t source_bytes = 0;
+  std::int32_t core = -1;  ///< whose NUMA node the memory shall be on
   runtime::MemoryOptions memory;
-  std::uint64_t join_timeout_ns = 0;
-  std::string introduction;
   int doorbell = -1;  ///< this reactor's eventfd; stays the caller's
 };
 
@@ -39,9 +37,8 @@ struct ShmOptions {
 /// is freed, and unlike one it works across pid name spaces and for threads.
 class ShmTransport final : public Transport {
  public:
-  /// Meets all members; blocks for at most join_timeout_ns. On the thread that runs the reactor.
-  static Expected<std::unique_ptr<ShmTransport>> connect(const ShmOptions& options,
-                                                         const Examine& examine);
+  /// Without links. On the thread that runs the reactor. Errors: no_memory, system.
+  static Expected<std::unique_ptr<ShmTransport>> open(const ShmOptions& options);
   /// Leaves: peers see `peer_left`.
   ~ShmTransport() override = default;
 
@@ -57,6 +54,7 @@ class ShmTransport final : public Transport {
   [[nodiscard]] std::uint64_t completed(LinkId link) const noexcept override;
   std::size_t poll(std::span<LinkDown> events) noexcept override;
   void drop(LinkId link) noexcept override;
+  Expected<void> adopt(std::unique_ptr<Newcomer> newcomer) override;
   void set_never_sleeps(bool never) noexcept override { control_.set_never_sleeps(never); }
   void announce_sleep() noexcept override;
   void announce_awake() noexcept override;
@@ -64,6 +62,8 @@ class ShmTransport final : public Transport {
   [[nodiscard]] std::span<const int> descriptors() const noexcept override { return sockets_; }
 
   [[nodiscard]] std::span<const std::string> notices() const noexcept override { return notices_; }
+
+  [[nodiscard]] std::unique_ptr<LinkMaker> link_maker() const;
 
  private:
   struct Link {
@@ -78,15 +78,18 @@ class ShmTransport final : public Transport {
     Descriptor bell;
   };
 
+  class Maker;
+  class Arrival;
+
   explicit ShmTransport(const ShmOptions& options);
-  Expected<void> make_memory(const ShmOptions& options);
-  Expected<void> adopt(MetPeer&& peer);
+  Expected<void> make_memory();
   void take_down(Link& link) noexcept;
   void note(const std::string& notice);
 
-  std::size_t region_bytes_;
-  Descriptor name_;  ///< listens, so that nobody else can be this member
+  const ShmOptions options_;
+  const std::size_t region_bytes_;
   OwnControlPage control_;
+  runtime::ZeroPages nobody_;  ///< what the peer of a link wrote that is not there
   runtime::SharedBlock source_;
   std::vector<Link> links_;  ///< by rank; my own is unused
   std::vector<int> sockets_;

@@ -20,7 +20,8 @@ class SimNetwork::Endpoint final : public Transport {
 
   std::span<std::byte> inbound(LinkId link, std::uint32_t copy) noexcept override {
     check(link);
-    return network_.link(link, rank_).region(copy);
+    const std::span<std::byte> region = network_.link(link, rank_).region(copy);
+    return region.empty() ? std::as_writable_bytes(std::span(network_.nobody_)) : region;
   }
 
   Post write(LinkId link, std::uint32_t copy, std::uint64_t offset,
@@ -94,7 +95,10 @@ class SimNetwork::Endpoint final : public Transport {
 };
 
 SimNetwork::SimNetwork(std::uint64_t seed, const SimOptions& options, runtime::ManualClock& clock)
-    : options_(options), clock_(clock), random_(seed) {
+    : options_(options),
+      clock_(clock),
+      random_(seed),
+      nobody_(options.region_bytes / sizeof(CacheLine)) {
   LOCKSTEP_ASSERT(options.members >= 2);
   LOCKSTEP_ASSERT(options.members <= 64);
   LOCKSTEP_ASSERT(options.region_bytes % 64 == 0);

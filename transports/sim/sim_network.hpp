@@ -121,6 +121,7 @@ class SimNetwork {
   const SimOptions options_;
   runtime::ManualClock& clock_;
   Random random_;
+  std::vector<CacheLine> nobody_;  ///< what the peer of a link wrote that is not there
   std::vector<Member> members_;
   std::vector<std::unique_ptr<SimLink>> links_;  ///< from × members + to; null from self to self
   std::vector<End> ends_;                        ///< rank × members + peer

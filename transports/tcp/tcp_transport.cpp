@@ -11,7 +11,7 @@
 
 #include "runtime/assert.hpp"
 #include "runtime/clock.hpp"
-#include "transports/hello/tcp_place.hpp"
+#include "runtime/topology.hpp"
 #include "transports/tcp/sockets_io.hpp"
 #include "transports/tcp/uring_io.hpp"
 
@@ -34,88 +34,100 @@ bool all_arrived(int socket) noexcept {
 }  // namespace
 
 TcpTransport::TcpTransport(const TcpOptions& options)
-    : region_bytes_(options.region_bytes),
-      links_(options.members.size()),
-      last_completed_(options.members.size()) {
+    : options_(options),
+      region_bytes_(options.region_bytes),
+      links_(options.members),
+      last_completed_(options.members) {
   LOCKSTEP_ASSERT(options.region_bytes % 64 == 0);
 }
 
-Expected<std::unique_ptr<TcpTransport>> TcpTransport::connect(const TcpOptions& options,
-                                                              const Examine& examine) {
+Expected<std::unique_ptr<TcpTransport>> TcpTransport::open(const TcpOptions& options) {
   std::unique_ptr<TcpTransport> transport(new TcpTransport(options));
-  if (auto made = transport->make_memory(options); !made) return std::unexpected(made.error());
-  if (auto made = transport->make_io(options.io); !made) return std::unexpected(made.error());
-  auto place = TcpPlace::make({.group = options.group,
-                               .addresses = options.addresses,
-                               .my_rank = options.my_rank,
-                               .key = options.key});
-  if (!place) return std::unexpected(place.error());
-  const MeetingOptions meeting{.group = options.group,
-                               .members = options.members,
-                               .my_rank = options.my_rank,
-                               .medium = Medium::tcp,
-                               .region_bytes = options.region_bytes,
-                               .timeout_ns = options.join_timeout_ns,
-                               .introduction = options.introduction,
-                               .life_lines = true};
-  auto met = meet(meeting, *place, [](std::uint32_t) { return Offer{}; }, examine);
-  if (!met) return std::unexpected(met.error());
-  transport->listener_ = std::move(met->listener);
-  for (const std::string& notice : met->notices) transport->note(notice);
-  std::vector<LifeLine> lines;
-  for (MetPeer& peer : met->peers) {
-    lines.push_back({.link = peer.rank, .socket = std::move(peer.life_line)});
-    if (auto adopted = transport->adopt(std::move(peer), options.memory); !adopted) {
-      return std::unexpected(adopted.error());
-    }
-  }
-  if (auto held = transport->hold_life_lines(std::move(lines)); !held) {
-    return std::unexpected(held.error());
-  }
+  if (auto made = transport->make_memory(); !made) return std::unexpected(made.error());
+  if (auto made = transport->make_io(); !made) return std::unexpected(made.error());
+  auto lines = LifeLines::hold();
+  if (!lines) return std::unexpected(lines.error());
+  transport->life_lines_ = std::move(*lines);
+  transport->descriptors_[1] = transport->life_lines_->descriptor();
+  transport->note(transport->life_lines_->notice());
   return transport;
 }
 
-Expected<void> TcpTransport::make_memory(const TcpOptions& options) {
-  if (options.source_bytes == 0) return {};
-  runtime::MemoryOptions memory = options.memory;
+Expected<void> TcpTransport::make_memory() {
+  auto nobody = runtime::ZeroPages::create(region_bytes_);
+  if (!nobody) return std::unexpected(nobody.error());
+  nobody_ = std::move(*nobody);
+  if (options_.source_bytes == 0) return {};
+  runtime::MemoryOptions memory = options_.memory;
   memory.purpose = "this member's ring";
-  auto source = runtime::SharedBlock::create(options.source_bytes, memory);
+  auto source = runtime::SharedBlock::create(options_.source_bytes, memory);
   if (!source) return std::unexpected(source.error());
   note(source->notice());
+  note(runtime::bind_memory(source->bytes(), options_.core));
   source_ = std::move(*source);
   return {};
 }
 
-Expected<void> TcpTransport::make_io(TcpIo wanted) {
+Expected<void> TcpTransport::make_io() {
   const auto keep = [this](auto io) -> Expected<void> {
     if (!io) return std::unexpected(io.error());
     io_ = std::move(*io);
     descriptors_[0] = io_->descriptor();
     return {};
   };
-  if (wanted == TcpIo::io_uring) return keep(tcp::UringIo::create());
+  if (options_.io == TcpIo::io_uring) return keep(tcp::UringIo::create());
   return keep(tcp::SocketsIo::create());
 }
 
-Expected<void> TcpTransport::adopt(MetPeer&& peer, const runtime::MemoryOptions& memory) {
-  runtime::MemoryOptions options = memory;
-  options.purpose = "the region of a peer";
-  auto region = runtime::SharedBlock::create(region_bytes_ * kRegionCopies, options);
-  if (!region) return std::unexpected(region.error());
-  note(region->notice());
-  auto& link = links_[peer.rank];
-  link = std::make_unique<tcp::Link>(peer.rank, std::move(peer.socket), std::move(*region),
-                                     region_bytes_);
-  return io_->add(*link);
+// ---- links come and go -------------------------------------------------------------------------
+
+class TcpTransport::Arrival final : public Newcomer {
+ public:
+  Arrival(std::string notice, std::unique_ptr<tcp::Link> link)
+      : Newcomer(link->number, std::move(notice)), made(std::move(link)) {}
+  std::unique_ptr<tcp::Link> made;
+};
+
+class TcpTransport::Maker final : public LinkMaker {
+ public:
+  explicit Maker(const TcpOptions& options) : options_(options) {}
+
+  [[nodiscard]] Medium medium() const noexcept override { return Medium::tcp; }
+  [[nodiscard]] bool life_lines() const noexcept override { return true; }
+  Expected<Offer> offer_for(LinkId /*link*/) override { return Offer{}; }
+
+  Expected<std::unique_ptr<Newcomer>> make(MetPeer&& peer) override {
+    runtime::MemoryOptions memory = options_.memory;
+    memory.purpose = "the region of a peer";
+    auto region = runtime::SharedBlock::create(options_.region_bytes * kRegionCopies, memory);
+    if (!region) return std::unexpected(region.error());
+    auto notice = runtime::bind_memory(region->bytes(), options_.core);
+    return std::make_unique<Arrival>(
+        std::move(notice), std::make_unique<tcp::Link>(peer.rank, std::move(peer.socket),
+                                                       std::move(*region), options_.region_bytes));
+  }
+
+ private:
+  const TcpOptions options_;
+};
+
+std::unique_ptr<LinkMaker> TcpTransport::link_maker() const {
+  return std::make_unique<Maker>(options_);
 }
 
-Expected<void> TcpTransport::hold_life_lines(std::vector<LifeLine> lines) {
-  auto held = LifeLines::hold(std::move(lines));
-  if (!held) return std::unexpected(held.error());
-  life_lines_ = std::move(*held);
-  descriptors_[1] = life_lines_->descriptor();
-  note(life_lines_->notice());
-  return {};
+Expected<void> TcpTransport::adopt(std::unique_ptr<Newcomer> newcomer) {
+  std::unique_ptr<tcp::Link>& link = links_[newcomer->link()];
+  LOCKSTEP_ASSERT(link == nullptr);
+  link = std::move(static_cast<Arrival&>(*newcomer).made);
+  note(link->region.notice());
+  note(newcomer->notice());
+  auto added = io_->add(*link);
+  if (!added) link.reset();
+  return added;
+}
+
+void TcpTransport::hold_life_line(LinkId link, Descriptor line) noexcept {
+  life_lines_->add({.link = link, .socket = std::move(line)});
 }
 
 void TcpTransport::note(const std::string& notice) {
@@ -125,7 +137,7 @@ void TcpTransport::note(const std::string& notice) {
 }
 
 std::span<std::byte> TcpTransport::inbound(LinkId link, std::uint32_t copy) noexcept {
-  if (!links_[link]) return {};
+  if (!links_[link]) return nobody_.bytes();
   return links_[link]->region.bytes().subspan(copy * region_bytes_, region_bytes_);
 }
 
@@ -171,6 +183,7 @@ void TcpTransport::bury(std::uint64_t dead) noexcept {
 }
 
 void TcpTransport::drop(LinkId link) noexcept {
+  life_lines_->drop(link);
   if (!links_[link]) return;
   tcp::Link& dropped = *links_[link];
   if (dropped.socket.open()) io_->remove(dropped);

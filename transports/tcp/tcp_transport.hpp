@@ -10,9 +10,9 @@
 
 #include "lockstep/error.hpp"
 #include "runtime/memory.hpp"
-#include "transports/hello/group_key.hpp"
+#include "runtime/zero_pages.hpp"
 #include "transports/hello/life_lines.hpp"
-#include "transports/hello/meeting.hpp"
+#include "transports/link_maker.hpp"
 #include "transports/tcp/io.hpp"
 #include "transports/transport.hpp"
 
@@ -21,19 +21,13 @@ namespace lockstep::transports {
 /// How bytes get in and out of sockets.
 enum class TcpIo : std::uint8_t { automatic, io_uring, sockets };
 
-/// What a member needs to reach the others over TCP.
 struct TcpOptions {
-  std::string group;
-  std::vector<std::string> members;
-  std::vector<std::string> addresses;  ///< one per member, see runtime::parse_endpoint
-  std::uint32_t my_rank = 0;
+  std::uint32_t members = 0;
   std::size_t region_bytes = 0;  ///< of one copy
   std::size_t source_bytes = 0;
+  std::int32_t core = -1;  ///< whose NUMA node the memory shall be on
   runtime::MemoryOptions memory;
-  std::uint64_t join_timeout_ns = 0;
-  std::string introduction;
   TcpIo io = TcpIo::automatic;
-  const GroupKey* key = nullptr;  ///< with which members authenticate; null: not at all
 };
 
 /// TCP, for every machine: writes travel as frames, and the receiver's reactor puts them where they
@@ -45,10 +39,9 @@ struct TcpOptions {
 /// line, whichever comes first; what had arrived until then is applied.
 class TcpTransport final : public Transport {
  public:
-  /// Meets all members at their TCP ports; blocks for at most join_timeout_ns. Errors: those of
-  /// meet, no_memory, and configuration when TcpIo::io_uring is asked for and forbidden here.
-  static Expected<std::unique_ptr<TcpTransport>> connect(const TcpOptions& options,
-                                                         const Examine& examine);
+  /// Without links. Errors: no_memory, system, and configuration when TcpIo::io_uring is asked for
+  /// and forbidden here.
+  static Expected<std::unique_ptr<TcpTransport>> open(const TcpOptions& options);
   /// Leaves: peers see `peer_left`. Waits up to a tenth of a second for what was posted to reach
   /// their hosts.
   ~TcpTransport() override;
@@ -63,6 +56,8 @@ class TcpTransport final : public Transport {
   [[nodiscard]] std::uint64_t completed(LinkId link) const noexcept override;
   std::size_t poll(std::span<LinkDown> events) noexcept override;
   void drop(LinkId link) noexcept override;
+  Expected<void> adopt(std::unique_ptr<Newcomer> newcomer) override;
+  void hold_life_line(LinkId link, Descriptor line) noexcept override;
   void set_never_sleeps(bool /*never*/) noexcept override {}
   void announce_sleep() noexcept override { io_->announce_sleep(); }
   void announce_awake() noexcept override { io_->announce_awake(); }
@@ -70,19 +65,23 @@ class TcpTransport final : public Transport {
   [[nodiscard]] std::span<const int> descriptors() const noexcept override { return descriptors_; }
   [[nodiscard]] std::span<const std::string> notices() const noexcept override { return notices_; }
 
+  [[nodiscard]] std::unique_ptr<LinkMaker> link_maker() const;
+
  private:
+  class Maker;
+  class Arrival;
+
   explicit TcpTransport(const TcpOptions& options);
-  Expected<void> make_memory(const TcpOptions& options);
-  Expected<void> make_io(TcpIo wanted);
-  Expected<void> adopt(MetPeer&& peer, const runtime::MemoryOptions& memory);
-  Expected<void> hold_life_lines(std::vector<LifeLine> lines);
+  Expected<void> make_memory();
+  Expected<void> make_io();
   void bury(std::uint64_t dead) noexcept;
   void take_leave() noexcept;
   void note(const std::string& notice);
 
-  std::size_t region_bytes_;
-  Descriptor listener_;  ///< holds our port, so that nobody else can be this member
+  const TcpOptions options_;
+  const std::size_t region_bytes_;
   runtime::SharedBlock source_;
+  runtime::ZeroPages nobody_;  ///< what the peer of a link wrote that is not there
   std::vector<std::unique_ptr<tcp::Link>> links_;  ///< by rank; null: me, and who was dropped
   std::vector<std::uint64_t> last_completed_;      ///< of those dropped
   std::unique_ptr<tcp::Io> io_;

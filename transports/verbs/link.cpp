@@ -41,6 +41,7 @@ int bytes_of_mtu(std::uint8_t mtu) { return 128 << mtu; }
 Expected<void> VerbsLink::create(const VerbsDevice& device, ibv_cq* completions, LinkId link,
                                  const LinkShape& shape) {
   link_ = link;
+  state_ = State::waiting;
   region_bytes_ = shape.region_bytes;
   auto first_packet = runtime::random_word();
   if (!first_packet) return std::unexpected(first_packet.error());

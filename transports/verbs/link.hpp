@@ -132,7 +132,7 @@ class VerbsLink {
   [[nodiscard]] std::uint64_t control_offset(Control word) const noexcept;
 
   LinkId link_ = 0;
-  State state_ = State::waiting;
+  State state_ = State::down;
   std::size_t region_bytes_ = 0;
   std::uint32_t first_packet_ = 0;
   std::string notice_;

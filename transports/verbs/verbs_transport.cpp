@@ -36,13 +36,12 @@ DownReason reason_of(ibv_wc_status status) {
 }  // namespace
 
 VerbsTransport::VerbsTransport(const VerbsOptions& options, VerbsDevice&& device)
-    : region_bytes_(options.region_bytes),
-      my_rank_(options.my_rank),
+    : options_(options),
+      region_bytes_(options.region_bytes),
       device_(std::move(device)),
       links_(options.members),
       endings_(options.members) {
   LOCKSTEP_ASSERT(options.region_bytes % 64 == 0);
-  LOCKSTEP_ASSERT(options.my_rank < options.members);
 }
 
 Expected<std::unique_ptr<VerbsTransport>> VerbsTransport::open(const VerbsOptions& options) {
@@ -51,9 +50,11 @@ Expected<std::unique_ptr<VerbsTransport>> VerbsTransport::open(const VerbsOption
   std::unique_ptr<VerbsTransport> transport(new VerbsTransport(options, std::move(*device)));
   if (auto made = transport->make_completions(); !made) return std::unexpected(made.error());
   if (auto made = transport->make_source(options); !made) return std::unexpected(made.error());
-  if (auto made = transport->make_links(options); !made) return std::unexpected(made.error());
   if (auto made = transport->make_descriptors(); !made) return std::unexpected(made.error());
-  transport->choose_order();
+  if (auto chosen = transport->choose_order(); !chosen) return std::unexpected(chosen.error());
+  auto nobody = runtime::ZeroPages::create(options.region_bytes);
+  if (!nobody) return std::unexpected(nobody.error());
+  transport->nobody_ = std::move(*nobody);
   return transport;
 }
 
@@ -90,19 +91,12 @@ Expected<void> VerbsTransport::make_source(const VerbsOptions& options) {
   return {};
 }
 
-Expected<void> VerbsTransport::make_links(const VerbsOptions& options) {
-  const LinkShape shape{.region_bytes = region_bytes_,
-                        .source_key = source_region_ ? source_region_->lkey : 0,
-                        .trust_order = options.trust_order,
-                        .core = options.device.core,
-                        .memory = options.memory};
-  for (LinkId link = 0; link < links_.size(); ++link) {
-    if (link == my_rank_) continue;
-    auto made = links_[link].create(device_, completions_.get(), link, shape);
-    if (!made) return made;
-    note(links_[link].notice());
-  }
-  return {};
+LinkShape VerbsTransport::shape() const noexcept {
+  return {.region_bytes = region_bytes_,
+          .source_key = source_region_ ? source_region_->lkey : 0,
+          .trust_order = options_.trust_order,
+          .core = options_.device.core,
+          .memory = options_.memory};
 }
 
 Expected<void> VerbsTransport::make_descriptors() {
@@ -114,19 +108,32 @@ Expected<void> VerbsTransport::make_descriptors() {
     return fail(ErrorCode::system, fmt::format("the completion channel of {}: {}", device_.name(),
                                                std::strerror(errno)));
   }
+  auto sockets = SocketWatch::create();
+  if (!sockets) return std::unexpected(sockets.error());
+  sockets_ = std::move(*sockets);
+  auto lines = LifeLines::hold();
+  if (!lines) return std::unexpected(lines.error());
+  life_lines_ = std::move(*lines);
+  note(life_lines_->notice());
   descriptors_ = {channel_->fd, own_bell_.descriptor(), device_.event_descriptor()};
   if (device_.address_descriptor() >= 0) descriptors_.push_back(device_.address_descriptor());
+  descriptors_.insert(descriptors_.end(), {sockets_.descriptor(), life_lines_->descriptor()});
   return {};
 }
 
-void VerbsTransport::choose_order() {
-  bool all = links_.size() > 1;
-  for (LinkId link = 0; link < links_.size(); ++link) {
-    all = all && (link == my_rank_ || links_[link].keeps_order());
-  }
-  write_order_ = all ? WriteOrder::ascending : WriteOrder::unordered;
-  note(fmt::format("RDMA by {}: the bytes of one write appear {}", device_.text(),
-                   all ? "in ascending order" : "in any order, so frames carry a checksum"));
+Expected<void> VerbsTransport::choose_order() {
+  VerbsLink asked;
+  LinkShape small = shape();
+  small.region_bytes = 64;
+  small.memory.huge_pages = HugePages::never;
+  if (auto made = asked.create(device_, completions_.get(), 0, small); !made) return made;
+  const bool keeps_order = asked.keeps_order();
+  asked.drop();
+  write_order_ = keeps_order ? WriteOrder::ascending : WriteOrder::unordered;
+  note(
+      fmt::format("RDMA by {}: the bytes of one write appear {}", device_.text(),
+                  keeps_order ? "in ascending order" : "in any order, so frames carry a checksum"));
+  return {};
 }
 
 void VerbsTransport::note(const std::string& notice) {
@@ -135,22 +142,82 @@ void VerbsTransport::note(const std::string& notice) {
   }
 }
 
-std::string VerbsTransport::parameters_for(LinkId link) const {
-  LOCKSTEP_ASSERT(link < links_.size());
-  LOCKSTEP_ASSERT(link != my_rank_);
-  return encode(links_[link].parameters(device_));
+// ---- links come and go -------------------------------------------------------------------------
+
+class VerbsTransport::Arrival final : public Newcomer {
+ public:
+  Arrival(LinkId number, VerbsLink link, Descriptor its_socket)
+      : Newcomer(number, link.notice()), made(std::move(link)), socket(std::move(its_socket)) {}
+  VerbsLink made;
+  Descriptor socket;
+};
+
+class VerbsTransport::Maker final : public LinkMaker {
+ public:
+  explicit Maker(const VerbsTransport& transport)
+      : device_(transport.device_),
+        completions_(transport.completions_.get()),
+        shape_(transport.shape()),
+        offered_(transport.links_.size()) {}
+  ~Maker() override {
+    for (VerbsLink& link : offered_) link.drop();
+  }
+
+  [[nodiscard]] Medium medium() const noexcept override { return Medium::verbs; }
+  [[nodiscard]] bool life_lines() const noexcept override { return true; }
+
+  Expected<Offer> offer_for(LinkId link) override {
+    offered_[link].drop();
+    offered_[link] = VerbsLink();
+    auto made = offered_[link].create(device_, completions_, link, shape_);
+    if (!made) return std::unexpected(made.error());
+    return Offer{.parameters = encode(offered_[link].parameters(device_)), .descriptors = {}};
+  }
+
+  Expected<std::unique_ptr<Newcomer>> make(MetPeer&& peer) override {
+    auto parameters = decode(peer.parameters);
+    if (!parameters) return std::unexpected(parameters.error());
+    VerbsLink& link = offered_[peer.rank];
+    if (auto connected = link.connect(device_, *parameters); !connected) {
+      return std::unexpected(connected.error());
+    }
+    return std::make_unique<Arrival>(peer.rank, std::exchange(link, VerbsLink()),
+                                     std::move(peer.socket));
+  }
+
+ private:
+  const VerbsDevice& device_;
+  ibv_cq* const completions_;
+  const LinkShape shape_;
+  std::vector<VerbsLink> offered_;  ///< by rank
+};
+
+std::unique_ptr<LinkMaker> VerbsTransport::link_maker() const {
+  return std::make_unique<Maker>(*this);
 }
 
-Expected<void> VerbsTransport::connect(LinkId link, std::string_view parameters) {
-  LOCKSTEP_ASSERT(link < links_.size());
-  LOCKSTEP_ASSERT(link != my_rank_);
-  auto peer = decode(parameters);
-  if (!peer) return std::unexpected(peer.error());
-  return links_[link].connect(device_, *peer);
+Expected<void> VerbsTransport::adopt(std::unique_ptr<Newcomer> newcomer) {
+  auto& arrival = static_cast<Arrival&>(*newcomer);
+  VerbsLink& link = links_[arrival.link()];
+  LOCKSTEP_ASSERT(link.queue_pair() == nullptr);
+  if (arrival.socket.open()) {
+    auto watched = sockets_.add(arrival.link(), std::move(arrival.socket));
+    if (!watched) return watched;
+  }
+  link = std::move(arrival.made);
+  note(arrival.notice());
+  link.tell_never_sleeps(never_sleeps_);
+  in_debt_ = true;
+  return {};
+}
+
+void VerbsTransport::hold_life_line(LinkId link, Descriptor line) noexcept {
+  life_lines_->add({.link = link, .socket = std::move(line)});
 }
 
 std::span<std::byte> VerbsTransport::inbound(LinkId link, std::uint32_t copy) noexcept {
-  return links_[link].inbound(copy);
+  const std::span<std::byte> written = links_[link].inbound(copy);
+  return written.empty() ? nobody_.bytes() : written;
 }
 
 Post VerbsTransport::write(LinkId link, std::uint32_t copy, std::uint64_t offset,
@@ -182,7 +249,7 @@ std::size_t VerbsTransport::poll(std::span<LinkDown> events) noexcept {
     look_at_sockets();
     read_device_events();
   }
-  const std::uint64_t dead = life_lines_ ? life_lines_->take_ended() : 0;
+  const std::uint64_t dead = life_lines_->take_ended();
   reap();
   if (dead != 0) bury(dead);
   watch_one_peer();
@@ -204,7 +271,7 @@ void VerbsTransport::take(const ibv_wc& completion) noexcept {
   const LinkId link = VerbsLink::link_of(completion.wr_id);
   VerbsLink& peer = links_[link];
   // Some devices leave completions of queue pairs that are gone.
-  if (!peer.is_up()) return;
+  if (!peer.is_up() || completion.qp_num != peer.queue_pair()->qp_num) return;
   if (completion.status != IBV_WC_SUCCESS) {
     give_up(link, reason_of(completion.status));
   } else if (!peer.complete(completion.wr_id)) {
@@ -248,7 +315,7 @@ void VerbsTransport::give_up(LinkId link, DownReason reason) noexcept {
 }
 
 void VerbsTransport::fail_link(LinkId link, DownReason reason) noexcept {
-  if (link == my_rank_ || links_[link].state() == VerbsLink::State::down) return;
+  if (links_[link].state() == VerbsLink::State::down) return;
   links_[link].take_down();
   endings_[link] = {.unreported = true, .reason = reason};
   ++unreported_;
@@ -265,14 +332,15 @@ std::size_t VerbsTransport::report(std::span<LinkDown> events) noexcept {
 }
 
 void VerbsTransport::drop(LinkId link) noexcept {
+  life_lines_->drop(link);
+  sockets_.drop(link);
   links_[link].drop();
   if (std::exchange(endings_[link].unreported, false)) --unreported_;
 }
 
 void VerbsTransport::set_never_sleeps(bool never) noexcept {
-  for (LinkId link = 0; link < links_.size(); ++link) {
-    if (link != my_rank_) links_[link].tell_never_sleeps(never);
-  }
+  never_sleeps_ = never;
+  for (VerbsLink& link : links_) link.tell_never_sleeps(never);
   in_debt_ = true;
 }
 
@@ -310,15 +378,6 @@ void VerbsTransport::announce_awake() noexcept {
   if (looked_at[kDevice].revents != 0 || looked_at[kAddress].revents != 0) read_device_events();
 }
 
-void VerbsTransport::keep(Descriptor listener, SocketWatch sockets,
-                          std::unique_ptr<LifeLines> life_lines) {
-  listener_ = std::move(listener);
-  sockets_ = std::move(sockets);
-  life_lines_ = std::move(life_lines);
-  descriptors_.insert(descriptors_.end(), {sockets_->descriptor(), life_lines_->descriptor()});
-  note(life_lines_->notice());
-}
-
 void VerbsTransport::bury(std::uint64_t dead) noexcept {
   for (LinkId link = 0; link < links_.size(); ++link) {
     const bool died = ((dead >> link) & 1U) != 0;
@@ -328,7 +387,7 @@ void VerbsTransport::bury(std::uint64_t dead) noexcept {
 
 void VerbsTransport::look_at_sockets() noexcept {
   LinkId ended = 0;
-  while (sockets_ && sockets_->take_ended(ended)) {
+  while (sockets_.take_ended(ended)) {
     fail_link(ended, links_[ended].peer_left() ? DownReason::peer_left : DownReason::peer_died);
   }
 }

@@ -4,18 +4,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "lockstep/error.hpp"
 #include "runtime/doorbell.hpp"
 #include "runtime/memory.hpp"
+#include "runtime/zero_pages.hpp"
 #include "transports/hello/descriptor.hpp"
 #include "transports/hello/life_lines.hpp"
 #include "transports/hello/socket_watch.hpp"
+#include "transports/link_maker.hpp"
 #include "transports/transport.hpp"
 #include "transports/verbs/device.hpp"
 #include "transports/verbs/handles.hpp"
@@ -72,29 +72,18 @@ using VerbsStatistics = SendQueue::Counts;
 /// link ends.
 class VerbsTransport final : public Transport {
  public:
-  /// Makes all memory, registers it, makes the queue pairs. Blocks meanwhile. Errors: as
-  /// VerbsDevice::open, and no_memory.
+  /// Without links. Makes the memory to post from and registers it. Blocks meanwhile. Errors: as
+  /// VerbsDevice::open, no_memory, system.
   static Expected<std::unique_ptr<VerbsTransport>> open(const VerbsOptions& options);
 
   /// Tells the peers and waits a moment (kFarewellNs) for them to have heard: they see `peer_left`.
   ~VerbsTransport() override;
 
-  /// What the peer of `link` needs in order to connect; at most kMostParameterBytes of text.
-  [[nodiscard]] std::string parameters_for(LinkId link) const;
-
-  /// Connects a link with what the peer's parameters_for(this member) returned; anything may come.
-  /// Until then writes would block. Do not write before the peer has connected too (the meeting
-  /// tells): what it cannot take yet is repeated, but after half a second the link would go down.
-  /// Errors: mismatch, system.
-  Expected<void> connect(LinkId link, std::string_view parameters);
+  [[nodiscard]] std::unique_ptr<LinkMaker> link_maker() const;
 
   /// Ends a link for a reason that somebody else has found; the next poll reports it. Nothing
   /// happens if it is down.
   void fail_link(LinkId link, DownReason reason) noexcept;
-
-  /// Keeps what members met over: the port, so that nobody else can be this member, the sockets and
-  /// the life lines, whose ends end their links.
-  void keep(Descriptor listener, SocketWatch sockets, std::unique_ptr<LifeLines> life_lines);
 
   [[nodiscard]] VerbsStatistics statistics() const noexcept;
   /// The device in use, for people.
@@ -110,16 +99,18 @@ class VerbsTransport final : public Transport {
   [[nodiscard]] std::uint64_t completed(LinkId link) const noexcept override;
   std::size_t poll(std::span<LinkDown> events) noexcept override;
   void drop(LinkId link) noexcept override;
+  Expected<void> adopt(std::unique_ptr<Newcomer> newcomer) override;
+  void hold_life_line(LinkId link, Descriptor line) noexcept override;
   void set_never_sleeps(bool never) noexcept override;
   void announce_sleep() noexcept override;
   void announce_awake() noexcept override;
   void ring_doorbells() noexcept override;
   [[nodiscard]] std::span<const int> descriptors() const noexcept override { return descriptors_; }
   [[nodiscard]] std::span<const std::string> notices() const noexcept override { return notices_; }
-  /// Adds to `notices` what is not empty and not there yet.
-  void note(const std::string& notice);
 
  private:
+  class Maker;
+  class Arrival;
   struct Ending {
     bool unreported = false;
     DownReason reason = DownReason::link_failed;
@@ -128,9 +119,12 @@ class VerbsTransport final : public Transport {
   VerbsTransport(const VerbsOptions& options, VerbsDevice&& device);
   Expected<void> make_completions();
   Expected<void> make_source(const VerbsOptions& options);
-  Expected<void> make_links(const VerbsOptions& options);
   Expected<void> make_descriptors();
-  void choose_order();
+  /// Asks a queue pair that is made for that alone.
+  Expected<void> choose_order();
+  [[nodiscard]] LinkShape shape() const noexcept;
+  /// Adds to `notices` what is not empty and not there yet.
+  void note(const std::string& notice);
 
   void reap() noexcept;
   void take(const ibv_wc& completion) noexcept;
@@ -145,21 +139,22 @@ class VerbsTransport final : public Transport {
   void say_farewell() noexcept;
   std::size_t report(std::span<LinkDown> events) noexcept;
 
-  std::size_t region_bytes_;
-  std::uint32_t my_rank_;
+  const VerbsOptions options_;
+  const std::size_t region_bytes_;
   VerbsDevice device_;
   Handle<ibv_comp_channel> channel_;
   Handle<ibv_cq> completions_;
   runtime::SharedBlock source_;
   Handle<ibv_mr> source_region_;
-  std::vector<VerbsLink> links_;  ///< by rank; my own is unused
+  std::vector<VerbsLink> links_;  ///< by rank
   std::vector<Ending> endings_;   ///< by rank
   std::size_t unreported_ = 0;
   WriteOrder write_order_ = WriteOrder::unordered;
   runtime::Doorbell own_bell_;
-  Descriptor listener_;
-  std::optional<SocketWatch> sockets_;
-  std::unique_ptr<LifeLines> life_lines_;  ///< null: members met in another way
+  SocketWatch sockets_;
+  std::unique_ptr<LifeLines> life_lines_;
+  runtime::ZeroPages nobody_;  ///< what the peer of a link wrote that is not there
+  bool never_sleeps_ = false;
   std::vector<int> descriptors_;
   std::vector<std::string> notices_;
   std::uint64_t polls_ = 0;

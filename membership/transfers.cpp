@@ -1,0 +1,120 @@
+#include "membership/transfers.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace lockstep::membership {
+namespace {
+
+/// Between two attempts to reach the donor.
+constexpr std::uint64_t kRedialNs = 100'000'000;
+
+TransferId id_of(const Donors::Donation& donation, const ordering::ViewLayout& layout) {
+  const auto rank = std::ranges::find(layout.links, donation.to) - layout.links.begin();
+  return {.cut = donation.cut, .joiner = layout.nonces[static_cast<std::size_t>(rank)]};
+}
+
+}  // namespace
+
+bool Transfers::installed(std::uint64_t view, const ordering::ViewLayout& layout,
+                          std::uint64_t stateless, bool has_state) {
+  donors_.installed(view, layout, stateless);
+  const auto& due = donors_.donations();
+  std::erase_if(donations_, [&](const Given& given) {
+    return std::ranges::none_of(due, [&](const Donors::Donation& one) {
+      return one.to == given.to && one.from == mine_ && one.cut == given.donation->id().cut;
+    });
+  });
+  give(view, layout);
+  if (has_state) return false;
+  const auto mine = std::ranges::find_if(
+      due, [&](const Donors::Donation& one) { return one.to == mine_ && one.cut == view; });
+  if (mine == due.end()) return false;
+  donor_ = mine->from;
+  channel_.reset();
+  reception_.emplace(application_, id_of(*mine, layout), names_[donor_], names_[mine_]);
+  dial_ns_ = 0;
+  return true;
+}
+
+void Transfers::give(std::uint64_t view, const ordering::ViewLayout& layout) {
+  for (const Donors::Donation& one : donors_.donations()) {
+    if (one.from != mine_ || one.cut != view) continue;
+    donations_.push_back({.to = one.to,
+                          .channel = nullptr,
+                          .donation = std::make_unique<Donation>(application_, id_of(one, layout),
+                                                                 names_[mine_], names_[one.to])});
+  }
+}
+
+void Transfers::arrived(transports::LinkId link,
+                        std::unique_ptr<transports::StateChannel> channel) {
+  if (reception_ && link == donor_ && channel_ == nullptr) {
+    channel_ = std::move(channel);
+    reception_->attach();
+    return;
+  }
+  const auto given = std::ranges::find(donations_, link, &Given::to);
+  // Who asks for what is not given will dial again, and give up in the end.
+  if (given == donations_.end()) return;
+  given->channel = std::move(channel);
+  given->donation->attach();
+}
+
+bool Transfers::step(std::uint64_t now_ns) {
+  if (!going()) return false;
+  const bool gave = step_donations();
+  return step_reception(now_ns) || gave;
+}
+
+bool Transfers::step_donations() {
+  bool busy = false;
+  for (Given& given : donations_) {
+    busy |= given.donation->step(given.channel.get());
+    if (given.donation->state() == Donation::State::broken) given.channel.reset();
+  }
+  std::erase_if(donations_, [](const Given& given) { return given.donation->settled(); });
+  return busy;
+}
+
+bool Transfers::step_reception(std::uint64_t now_ns) {
+  if (!reception_) return false;
+  if (channel_) {
+    const bool busy = reception_->step(*channel_);
+    if (reception_->state() == Reception::State::broken) channel_.reset();
+    return busy;
+  }
+  const bool over = reception_->state() == Reception::State::complete ||
+                    reception_->state() == Reception::State::failed;
+  if (over || now_ns < dial_ns_) return false;
+  dial_ns_ = now_ns + kRedialNs;
+  dialler_.dial_for_state(donor_);
+  return true;
+}
+
+std::string Transfers::failure() const {
+  if (!reception_ || reception_->state() != Reception::State::failed) return {};
+  const char* who = "";
+  switch (reception_->blame()) {
+    case Reception::Blame::donor:
+      who = "the donor cannot give it: ";
+      break;
+    case Reception::Blame::load:
+      who = "this member cannot load it: ";
+      break;
+    case Reception::Blame::protocol:
+      who = "it does not arrive undamaged: ";
+      break;
+  }
+  return fmt::format("the state from '{}' is of no use: {}{}", names_[donor_], who,
+                     reception_->reason());
+}
+
+void Transfers::caught_up() noexcept {
+  reception_.reset();
+  channel_.reset();
+}
+
+}  // namespace lockstep::membership

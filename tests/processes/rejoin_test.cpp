@@ -1,0 +1,152 @@
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "tests/processes/group_fixture.hpp"
+#include "tests/processes/ledger_group.hpp"
+#include "tests/processes/medium.hpp"
+#include "tests/processes/member_log.hpp"
+
+// Processes that come into a group while it runs: anew, again, many at once, and at bad moments.
+
+namespace lockstep::test {
+namespace {
+
+class Rejoin : public testing::TestWithParam<Medium> {
+ protected:
+  void SetUp() override {
+    const std::string lack = missing(GetParam());
+    if (!lack.empty()) GTEST_SKIP() << "platform limit: " << lack;
+  }
+
+  /// The first `founders` of `members` found the group.
+  static GroupConfig new_group(std::uint32_t members, std::uint32_t founders) {
+    GroupConfig config = group_of(members, 0, unique_name("rejoin"));
+    config.founders.assign(config.members.begin(), config.members.begin() + founders);
+    connect_by(GetParam(), config);
+    return config;
+  }
+};
+
+TEST_P(Rejoin, AKilledMemberComesBackAndGetsTheStateWhateverItsRank) {
+  LedgerGroup group(new_group(3, 3), {.ballast_bytes = 100'000});
+  for (const std::uint32_t member : {0U, 1U, 2U}) group.start(member);
+  ASSERT_TRUE(group.wait_for({0, 1, 2}));
+  for (const std::uint32_t victim : {2U, 0U, 1U}) {
+    group.kill(victim);
+    group.start(victim);
+    ASSERT_TRUE(group.wait_for({0, 1, 2})) << victim;
+    EXPECT_EQ(group.words(victim).loads, 1u);
+  }
+  ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 1, 2}));
+}
+
+TEST_P(Rejoin, WhoIsNoFounderJoinsTheGroupThatRuns) {
+  LedgerGroup group(new_group(5, 2), {.ballast_bytes = 1'000});
+  for (const std::uint32_t member : {0U, 1U}) group.start(member);
+  ASSERT_TRUE(group.wait_for({0, 1}));
+  group.start(3);
+  ASSERT_TRUE(group.wait_for({0, 1, 3}));
+  // Two at once: they queue.
+  group.start(2);
+  group.start(4);
+  ASSERT_TRUE(group.wait_for({0, 1, 2, 3, 4}));
+  ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 1, 2, 3, 4}));
+}
+
+TEST_P(Rejoin, AllMembersAreRestartedOneAfterTheOther) {
+  LedgerGroup group(new_group(3, 3), {.ballast_bytes = 10'000});
+  for (const std::uint32_t member : {0U, 1U, 2U}) group.start(member);
+  ASSERT_TRUE(group.wait_for({0, 1, 2}));
+  for (const std::uint32_t member : {0U, 1U, 2U}) {
+    group.expect_to_leave(member);
+    group.start(member);
+    ASSERT_TRUE(group.wait_for({0, 1, 2})) << member;
+  }
+  ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 1, 2}));
+}
+
+// Whatever it is doing when it dies: being taken in, or loading.
+TEST_P(Rejoin, AJoinerThatDiesCostsNothing) {
+  LedgerGroup group(new_group(3, 3), {.ballast_bytes = 8 << 20});
+  for (const std::uint32_t member : {0U, 1U, 2U}) group.start(member);
+  ASSERT_TRUE(group.wait_for({0, 1, 2}));
+  for (std::uint64_t delay_ms = 0; delay_ms < 120; delay_ms += 15) {
+    group.kill(2);
+    group.start(2);
+    const std::uint64_t applied = heard(group.words(0).applied);
+    ASSERT_TRUE(
+        group.wait_until([&] { return heard(group.words(0).applied) > applied + delay_ms; }));
+  }
+  ASSERT_TRUE(group.wait_for({0, 1, 2}));
+  ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 1, 2}));
+}
+
+TEST_P(Rejoin, AJoinerGetsTheStateThoughItsDonorDies) {
+  LedgerGroup group(new_group(4, 4), {.ballast_bytes = 64 << 20});
+  for (const std::uint32_t member : {0U, 1U, 2U, 3U}) group.start(member);
+  ASSERT_TRUE(group.wait_for({0, 1, 2, 3}));
+  group.kill(3);
+  group.start(3);
+  // Taken in: the highest rank of those with the state gives it, which is member 2.
+  ASSERT_TRUE(group.wait_until(
+      [&] { return group.words(0).members == 0b1111 && heard(group.words(0).view) >= 3; }));
+  group.kill(2);
+  ASSERT_TRUE(group.wait_for({0, 1, 3}));
+  ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 1, 3}));
+}
+
+TEST_P(Rejoin, AStateThatCannotBeLoadedLeavesTheJoinerOut) {
+  LedgerGroup group(new_group(3, 2), {.ballast_bytes = 1'000});
+  for (const std::uint32_t member : {0U, 1U}) group.start(member);
+  ASSERT_TRUE(group.wait_for({0, 1}));
+  group.start(2, {.ballast_bytes = 1'000, .refuses_to_load = true});
+  EXPECT_EQ(group.wait_for_end(2), 5);
+  ASSERT_TRUE(group.wait_for({0, 1}));
+  ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 1}));
+}
+
+// Stopped for so long that the others go on without it; then it is told, and comes back.
+TEST_P(Rejoin, AStoppedMemberIsToldAndComesBack) {
+  LedgerGroup group(new_group(3, 3), {.ballast_bytes = 1'000});
+  for (const std::uint32_t member : {0U, 1U, 2U}) group.start(member);
+  ASSERT_TRUE(group.wait_for({0, 1, 2}));
+  for (const std::uint64_t longer_ns : {std::uint64_t{0}, 5 * kSecond}) {
+    const std::uint64_t evictions = group.words(1).evictions;
+    group.signal(1, SIGSTOP);
+    ASSERT_TRUE(group.wait_for({0, 2}));
+    usleep(static_cast<useconds_t>(longer_ns / 1'000));
+    group.signal(1, SIGCONT);
+    ASSERT_TRUE(group.wait_until([&] { return group.words(1).evictions > evictions; }));
+    ASSERT_TRUE(group.wait_for({0, 1, 2}));
+  }
+  ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 1, 2}));
+}
+
+/// How often in `ci/long`; here only so often that it is seen to work.
+int cycles() {
+  const char* const asked = std::getenv("LOCKSTEP_REJOIN_CYCLES");
+  return asked == nullptr ? 6 : std::atoi(asked);
+}
+
+TEST_P(Rejoin, MembersAreKilledAndComeBackOverAndOver) {
+  LedgerGroup group(new_group(3, 3), {.ballast_bytes = 100'000, .pace_ns = 200'000});
+  for (const std::uint32_t member : {0U, 1U, 2U}) group.start(member);
+  ASSERT_TRUE(group.wait_for({0, 1, 2}));
+  for (int cycle = 0; cycle < cycles(); ++cycle) {
+    const auto victim = static_cast<std::uint32_t>(cycle * 7 % 3);
+    group.kill(victim);
+    group.start(victim);
+    ASSERT_TRUE(group.wait_for({0, 1, 2})) << cycle;
+  }
+  ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 1, 2}));
+}
+
+INSTANTIATE_TEST_SUITE_P(Media, Rejoin, testing::Values(Medium::shm, Medium::tcp, Medium::verbs),
+                         [](const auto& tested) { return name_of(tested.param); });
+
+}  // namespace
+}  // namespace lockstep::test
