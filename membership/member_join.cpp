@@ -144,17 +144,24 @@ FirstView Member::founding() const {
   return first;
 }
 
+/// Begins when a link to every member of the view is here: one that was named may hear so from one
+/// member before it has the answer of another. Who does not come so far in time begins without.
 Expected<FirstView> Member::await_welcome(std::uint64_t deadline_ns) {
   std::array<transports::LinkDown, 8> downs;
+  std::uint64_t patience_ns = deadline_ns;
   while (true) {
     take_arrivals();
     if (auto status = greeter_->status(); !status) return std::unexpected(status.error());
     const std::size_t count = transport_->poll(downs);
     for (std::size_t i = 0; i < count; ++i) let_go(downs[i].link);
-    if (auto first = find_welcome(*transport_, config_.ring_bytes, there_, my_link_, nonce_)) {
-      return *first;
-    }
     const std::uint64_t now_ns = reactor_.clock().now_ns();
+    if (auto first = find_welcome(*transport_, config_.ring_bytes, there_, my_link_, nonce_)) {
+      patience_ns = std::min(patience_ns, now_ns + config_.silence_timeout_ns / 2);
+      const bool complete = std::ranges::all_of(first->layout.links, [&](transports::LinkId link) {
+        return link == my_link_ || (there_ & bit(link)) != 0;
+      });
+      if (complete || now_ns >= patience_ns) return *first;
+    }
     if (now_ns >= deadline_ns) return std::unexpected(not_in_time("did not take it in"));
     reactor_.idle(std::min(kLookNs, deadline_ns - now_ns));
   }

@@ -32,7 +32,8 @@ Expected<void> check_terms(const Hello& hello, const MeetingOptions& options) {
                 fmt::format("{} connects over {}, this one over {}; set group.transport alike",
                             peer, to_string(hello.medium), to_string(options.medium)));
   }
-  if (hello.region_bytes != options.region_bytes) {
+  // Over a link the settings were compared before, which say why.
+  if (hello.purpose == Purpose::link && hello.region_bytes != options.region_bytes) {
     return fail(ErrorCode::mismatch, fmt::format("regions are {} bytes here and {} at {}",
                                                  options.region_bytes, hello.region_bytes, peer));
   }
