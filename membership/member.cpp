@@ -4,9 +4,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
+#include "ordering/region_layout.hpp"
 #include "runtime/assert.hpp"
+#include "runtime/counters_layout.hpp"
+#include "runtime/word.hpp"
 
 namespace lockstep::membership {
 namespace {
@@ -35,6 +39,15 @@ constexpr NamedCounter kCounters[] = {
 
 std::uint32_t place_of(const std::vector<std::string>& members, const std::string& name) {
   return static_cast<std::uint32_t>(std::ranges::find(members, name) - members.begin());
+}
+
+/// A member's name as the last part of a counter's: its place in the configuration where the
+/// longest of these names would be cut, and two members might look the same.
+std::string counted_name(const std::string& prefix, const std::string& member,
+                         std::uint32_t place) {
+  constexpr std::size_t kLongestPart = std::string_view("unreachable_of.").size();
+  const bool fits = prefix.size() + kLongestPart + member.size() < runtime::kCounterNameBytes;
+  return fits ? member : fmt::format("member_{}", place);
 }
 
 }  // namespace
@@ -242,6 +255,15 @@ void Member::make_counters() {
   for (std::uint32_t rank = 0; rank < config_.members.size(); ++rank) {
     stalls_by_link_.push_back(file.make(fmt::format("{}stalls_by_rank.{}", prefix, rank)));
   }
+  for (const char* name : {"view", "my_rank", "primary"}) {
+    view_counters_.push_back(file.make(prefix + name));
+  }
+  for (std::uint32_t link = 0; link < config_.members.size(); ++link) {
+    const std::string name = counted_name(prefix, config_.members[link], link);
+    member_counters_.push_back({.rank = file.make(prefix + "rank_of." + name),
+                                .lag = file.make(prefix + "lag_of." + name),
+                                .unreachable = file.make(prefix + "unreachable_of." + name)});
+  }
 }
 
 /// What `current` and the views before it come to.
@@ -256,7 +278,38 @@ void Member::publish_counters(std::uint64_t now_ns) noexcept {
   for (std::size_t i = 0; i < counters_.size(); ++i) {
     counters_[i].set(statistics.*kCounters[i].word);
   }
+  publish_view_counters();
   counters_due_ns_ = now_ns + kCountersIntervalNs;
+}
+
+void Member::publish_view_counters() noexcept {
+  view_counters_[0].set(view_.id);
+  view_counters_[1].set(view_.my_rank);
+  view_counters_[2].set(view_.primary ? 1 : 0);
+  const std::uint64_t unreachable = runtime::load_acquire(views_->row().unreachable);
+  for (std::uint32_t link = 0; link < member_counters_.size(); ++link) {
+    const auto found = std::ranges::find(links_, link);
+    const auto rank = static_cast<std::uint32_t>(found - links_.begin());
+    const bool absent = found == links_.end();
+    const MemberCounters& counters = member_counters_[link];
+    counters.rank.set(absent ? ~std::uint64_t{0} : rank);
+    counters.lag.set(absent ? 0 : lag_of(rank));
+    counters.unreachable.set(absent ? 0 : unreachable >> rank & 1U);
+  }
+}
+
+/// In turns of the order, by what that member last showed.
+std::uint64_t Member::lag_of(std::uint32_t rank) const noexcept {
+  const ordering::ViewLayout& layout = order_->layout();
+  const auto region = transport_->inbound(links_[rank], layout.copy);
+  if (rank == view_.my_rank || region.empty()) return 0;
+  const auto* row =
+      reinterpret_cast<const ordering::HotLine*>(region.data() + ordering::kRowOffset);
+  // A row that is still of an older view says nothing of this one.
+  const std::uint64_t first = layout.first_index * layout.senders.size();
+  const std::uint64_t theirs = std::max(first, runtime::load_acquire(row->delivered_sequence));
+  const std::uint64_t mine = order_->delivered_sequence();
+  return mine > theirs ? mine - theirs : 0;
 }
 
 }  // namespace lockstep::membership

@@ -97,6 +97,8 @@ class Member final : public ViewEvents, private Dialler {
   void describe_view(std::uint64_t id, const ordering::ViewLayout& layout);
   void make_counters();
   void publish_counters(std::uint64_t now_ns) noexcept;
+  void publish_view_counters() noexcept;
+  [[nodiscard]] std::uint64_t lag_of(std::uint32_t rank) const noexcept;
   [[nodiscard]] ordering::OrderStatistics total(
       const ordering::OrderStatistics& current) const noexcept;
   bool drain_mailbox() noexcept;
@@ -133,6 +135,14 @@ class Member final : public ViewEvents, private Dialler {
   ordering::OrderStatistics past_;  ///< of the views before
   std::vector<runtime::Counter> counters_;
   std::vector<runtime::Counter> stalls_by_link_;
+  /// What a watcher wants to know of one configured member.
+  struct MemberCounters {
+    runtime::Counter rank;         ///< in the view; ~0: not in it
+    runtime::Counter lag;          ///< turns that this member has delivered and that one has not
+    runtime::Counter unreachable;  ///< 1: this member does not hear it
+  };
+  std::vector<MemberCounters> member_counters_;  ///< by link
+  std::vector<runtime::Counter> view_counters_;  ///< view, my_rank, primary
   std::uint64_t counters_due_ns_ = 0;
 };
 

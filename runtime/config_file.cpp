@@ -22,7 +22,11 @@ namespace {
 using runtime::Setting;
 using runtime::Value;
 
-constexpr std::array<std::string_view, 2> kTables = {"reactor", "group"};
+/// A table that is the program's own, and where its keys go.
+struct ProgramTable {
+  std::string_view name;
+  std::vector<ProgramSetting>& settings;
+};
 /// A configuration is a page; this stops at a device or a wrong file.
 constexpr std::size_t kMostFileBytes = std::size_t{1} << 20;
 constexpr std::string_view kVariablePrefix = "LOCKSTEP_";
@@ -103,9 +107,9 @@ std::optional<Value> to_value(const toml::node& node) {
 }
 
 /// "group.ring_bytes = 1000"; without the value where that is a list or a table.
-std::string assignment(const Setting& setting, const toml::node& node) {
+std::string assignment(std::string_view table, std::string_view key, const toml::node& node) {
   std::ostringstream text;
-  text << setting.table << '.' << setting.key;
+  text << table << '.' << key;
   if (node.is_value()) {
     text << " = ";
     node.visit([&](const auto& value) { text << value; });
@@ -122,7 +126,7 @@ Expected<void> apply_key(const std::string& path, std::string_view table, const 
                              place(path, key.source()), key.str(), table,
                              suggestion(key.str(), known), fmt::join(known, ", ")));
   }
-  const std::string origin = place(path, key.source()) + assignment(*setting, node);
+  const std::string origin = place(path, key.source()) + assignment(table, key.str(), node);
   const std::optional<Value> value = to_value(node);
   const std::string fault =
       value ? runtime::fault(*setting, *value) : runtime::requirement(setting->rule);
@@ -132,26 +136,39 @@ Expected<void> apply_key(const std::string& path, std::string_view table, const 
   return {};
 }
 
+Expected<void> take_key(const std::string& path, const toml::key& key, const toml::node& node,
+                        const ProgramTable& program) {
+  const std::string origin = place(path, key.source()) + assignment(program.name, key.str(), node);
+  const std::optional<Value> value = to_value(node);
+  if (!value) {
+    return wrong(origin + ": must be a text, a whole number, true or false, or a list of texts");
+  }
+  program.settings.push_back({std::string(key.str()), runtime::to_text(*value), origin});
+  return {};
+}
+
 Expected<void> apply_file(const std::string& path, const toml::table& file, Config& config,
-                          Origins& origins) {
-  const std::vector<std::string> known(kTables.begin(), kTables.end());
+                          Origins& origins, const ProgramTable* program) {
+  std::vector<std::string> known = {"reactor", "group"};
+  if (program != nullptr) known.emplace_back(program->name);
   for (const auto& [name, node] : file) {
     const std::string where = place(path, name.source());
     const toml::table* table = node.as_table();
-    if (std::ranges::count(kTables, name.str()) == 0) {
-      return wrong(fmt::format("{}{} is not known{} allowed: [reactor], [group]", where,
+    if (std::ranges::count(known, name.str()) == 0) {
+      return wrong(fmt::format("{}{} is not known{} allowed: [{}]", where,
                                table == nullptr
                                    ? fmt::format("key '{}' outside of a table", name.str())
                                    : fmt::format("table [{}]", name.str()),
-                               suggestion(name.str(), known)));
+                               suggestion(name.str(), known), fmt::join(known, "], [")));
     }
     if (table == nullptr) {
       return wrong(fmt::format("{}'{}' must be a table: [{}]", where, name.str(), name.str()));
     }
+    const bool own = program != nullptr && name.str() == program->name;
     for (const auto& [key, value] : *table) {
-      if (auto applied = apply_key(path, name.str(), key, value, config, origins); !applied) {
-        return applied;
-      }
+      auto applied = own ? take_key(path, key, value, *program)
+                         : apply_key(path, name.str(), key, value, config, origins);
+      if (!applied) return applied;
     }
   }
   return {};
@@ -196,11 +213,12 @@ Expected<void> apply_environment(Config& config, Origins& origins) {
   return {};
 }
 
-Expected<Config> build(const std::string& path, const std::string& text) {
+Expected<Config> build(const std::string& path, const std::string& text,
+                       const ProgramTable* program) {
   Config config;
   Origins origins;
   const toml::table file = toml::parse(text, path);
-  if (auto applied = apply_file(path, file, config, origins); !applied) {
+  if (auto applied = apply_file(path, file, config, origins, program); !applied) {
     return std::unexpected(applied.error());
   }
   if (auto applied = apply_environment(config, origins); !applied) {
@@ -220,16 +238,25 @@ Expected<Config> build(const std::string& path, const std::string& text) {
   return config;
 }
 
-}  // namespace
-
-Expected<Config> load_config(const std::string& path) {
+Expected<Config> load(const std::string& path, const ProgramTable* program) {
   auto text = read_file(path);
   if (!text) return std::unexpected(text.error());
   try {
-    return build(path, *text);
+    return build(path, *text, program);
   } catch (const toml::parse_error& error) {
     return wrong(place(path, error.source()) + std::string(error.description()));
   }
+}
+
+}  // namespace
+
+Expected<Config> load_config(const std::string& path) { return load(path, nullptr); }
+
+Expected<Config> load_config(const std::string& path, std::string_view table,
+                             std::vector<ProgramSetting>& settings) {
+  settings.clear();
+  const ProgramTable program{table, settings};
+  return load(path, &program);
 }
 
 }  // namespace lockstep

@@ -8,10 +8,14 @@ namespace lockstep::tools {
 /// status other than 0 by throwing CLI::RuntimeError(status), which main returns.
 void add_bench(CLI::App& app);
 void add_counters(CLI::App& app);
+void add_node(CLI::App& app);
+void add_kv(CLI::App& app);
+void add_status(CLI::App& app);
 
 /// The statuses of the program.
 inline constexpr int kFailed = 1;   ///< it was run and did not work
 inline constexpr int kMisused = 2;  ///< the command line is wrong
+inline constexpr int kAbsent = 3;   ///< `kv get`: there is no such key
 
 /// Prints "lockstep: message" to stderr and ends the program.
 [[noreturn]] void end_program(int status, const std::string& message);

@@ -108,6 +108,19 @@ struct Config {
 /// what is allowed. Blocks on the file system; allocates; any thread.
 LOCKSTEP_EXPORT Expected<Config> load_config(const std::string& path);
 
+/// One key of a table that is the program's own: read, and for the program to judge.
+struct ProgramSetting {
+  std::string key;
+  std::string value;  ///< numbers, words and texts bare; lists separated by commas
+  std::string
+      origin;  ///< how a message about it begins: `node.toml:3: node.listen = '/run/a.sock'`
+};
+
+/// As above, of a file that may hold one more table, `[table]`: its keys come back in `settings`,
+/// in alphabetical order. The environment has no variables for them.
+LOCKSTEP_EXPORT Expected<Config> load_config(const std::string& path, std::string_view table,
+                                             std::vector<ProgramSetting>& settings);
+
 /// Checks a configuration built in code against the same limits. Any thread.
 LOCKSTEP_EXPORT Expected<void> validate(const GroupConfig& config);
 LOCKSTEP_EXPORT Expected<void> validate(const ReactorConfig& config);

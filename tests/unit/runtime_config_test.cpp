@@ -121,6 +121,35 @@ TEST_F(LoadConfig, NamesAnUnknownKeyAndItsNeighbour) {
             "backoff_spin_ns, backoff_yields, huge_pages, lock_memory, counters_file");
 }
 
+TEST_F(LoadConfig, HandsAProgramItsOwnTable) {
+  std::ofstream(path_) << "[node]\nlisten = \"a.sock\"\nclients = 5\n[group]\nname = \"orders\"\n";
+  std::vector<ProgramSetting> settings;
+  const auto config = load_config(path_, "node", settings);
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->group.name, "orders");
+  ASSERT_EQ(settings.size(), 2U);
+  EXPECT_EQ(settings[0].key, "clients");
+  EXPECT_EQ(settings[0].value, "5");
+  EXPECT_EQ(settings[1].value, "a.sock");
+  EXPECT_EQ(settings[1].origin, path_ + ":2: node.listen = 'a.sock'");
+}
+
+TEST_F(LoadConfig, AProgramsTableExcusesNoOther) {
+  std::vector<ProgramSetting> settings;
+  std::ofstream(path_) << "[nod]\n";
+  EXPECT_TRUE(load_config(path_, "node", settings)
+                  .error()
+                  .message.ends_with(":1: table [nod] is not known; did you mean 'node'? allowed: "
+                                     "[reactor], [group], [node]"));
+  std::ofstream(path_) << "[node]\nat = 1979-05-27\n";
+  EXPECT_TRUE(load_config(path_, "node", settings)
+                  .error()
+                  .message.ends_with("must be a text, a whole number, true or false, or a list of "
+                                     "texts"));
+  EXPECT_EQ(error_of("[node]\n"),
+            "group.toml:1: table [node] is not known; allowed: [reactor], [group]");
+}
+
 TEST_F(LoadConfig, NamesAnUnknownTable) {
   EXPECT_EQ(error_of("[grop]\n"),
             "group.toml:1: table [grop] is not known; did you mean 'group'? allowed: [reactor], "

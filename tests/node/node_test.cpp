@@ -1,0 +1,233 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/bench/program.hpp"
+#include "tests/node/running_node.hpp"
+#include "tools/launch/local_addresses.hpp"
+
+// A group as people try it by hand: `lockstep node` in three terminals, `lockstep kv` and `lockstep
+// status` in a fourth.
+
+namespace lockstep::test {
+namespace {
+
+struct Said {
+  int status = -1;
+  std::string output;
+};
+
+class Nodes : public testing::TestWithParam<const char*> {
+ protected:
+  Nodes() {
+    std::string name = testing::TempDir() + "lockstep-node-XXXXXX";
+    folder_ = ::mkdtemp(name.data());
+  }
+  ~Nodes() override {
+    nodes_.clear();
+    std::filesystem::remove_all(folder_);
+  }
+
+  [[nodiscard]] std::string path(const std::string& name) const { return folder_ + "/" + name; }
+
+  void write_config(const std::string& more_of_group = "") const {
+    std::string addresses;
+    if (std::string_view(GetParam()) == "tcp") {
+      addresses = fmt::format("addresses = [\"{}\"]\n",
+                              fmt::join(launch::local_addresses("tcp", 3, {}).value(), "\", \""));
+    }
+    std::ofstream(path("group.toml"))
+        << "[reactor]\nidle = \"backoff\"\ncounters_file = \"" << path("{self}.counters")
+        << "\"\n[group]\nname = \"node-" << ::getpid()
+        << "\"\nmembers = [\"a\", \"b\", \"c\"]\nring_bytes = 65_536\ntransport = \"" << GetParam()
+        << "\"\n"
+        << addresses << more_of_group << "[node]\nlisten = \"" << path("{self}.sock") << "\"\n";
+  }
+
+  RunningNode& start(const std::string& self) {
+    const auto started = nodes_.try_emplace(self, path("group.toml"), self, path(self + ".lines"));
+    return started.first->second;
+  }
+  void start_all() {
+    for (const char* self : {"a", "b", "c"}) start(self);
+    for (auto& [self, node] : nodes_) {
+      ASSERT_NE(node.wait_for("view 1: a b c"), "");
+    }
+  }
+  RunningNode& node(const std::string& self) { return nodes_.at(self); }
+
+  [[nodiscard]] static Said run(std::vector<std::string> words) {
+    bench::Program program(std::move(words));
+    program.finish();
+    return {program.status, program.output};
+  }
+  [[nodiscard]] Said kv(const std::string& command, const std::string& self,
+                        std::vector<std::string> more = {}) const {
+    std::vector<std::string> words = {"kv", command, path(self + ".sock"), "--timeout", "20"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run(words);
+  }
+  void put(const std::string& self, const std::string& key, const std::string& value) const {
+    const Said said = kv("put", self, {key, value});
+    EXPECT_EQ(said.status, 0) << said.output;
+    EXPECT_TRUE(said.output.starts_with("applied at sequence ")) << said.output;
+  }
+  [[nodiscard]] std::string get(const std::string& self, const std::string& key) const {
+    return kv("get", self, {key, "--ordered"}).output;
+  }
+  [[nodiscard]] nlohmann::json status(const std::string& self) const {
+    const Said said = run({"status", path(self + ".counters"), "--json", path("status.json")});
+    EXPECT_EQ(said.status, 0) << said.output;
+    return nlohmann::json::parse(std::ifstream(path("status.json")));
+  }
+
+  std::string folder_;
+  std::map<std::string, RunningNode> nodes_;
+};
+
+TEST_P(Nodes, ServeOneStoreAndGoOnWithoutADeadMember) {
+  write_config();
+  ASSERT_NO_FATAL_FAILURE(start_all());
+  put("a", "cart", "5");
+  put("b", "cart", "10");
+  EXPECT_EQ(get("c", "cart"), "10\n");
+  EXPECT_EQ(kv("get", "c", {"cart"}).output, "10\n");
+  EXPECT_EQ(kv("get", "a", {"none"}).status, 3);
+  const nlohmann::json before = status("c");
+  EXPECT_EQ(before["groups"][0]["view"], 1);
+  EXPECT_EQ(before["groups"][0]["my_rank"], 2);
+
+  node("b").signal(SIGKILL);
+  const std::string of_a = node("a").wait_for("view 2: a c");
+  const std::string of_c = node("c").wait_for("view 2: a c");
+  EXPECT_EQ(of_a.substr(of_a.find("digest")), of_c.substr(of_c.find("digest")));
+  node("a").wait_for("b (rank 1) is unreachable");
+  put("c", "cart", "20");
+  EXPECT_EQ(get("a", "cart"), "20\n");
+  EXPECT_EQ(kv("list", "a").output, "cart = 20\n");
+
+  const nlohmann::json after = status("a");
+  EXPECT_FALSE(after["stale"]);
+  const nlohmann::json& group = after["groups"][0];
+  EXPECT_EQ(group["view"], 2);
+  EXPECT_TRUE(group["primary"]);
+  EXPECT_EQ(group["members"][0]["rank"], 0);
+  EXPECT_TRUE(group["members"][1]["rank"].is_null());
+  EXPECT_EQ(group["members"][2]["rank"], 1);
+  const Said stale = run({"status", path("b.counters")});
+  EXPECT_EQ(stale.status, 1);
+  EXPECT_NE(stale.output.find("is stale: process"), std::string::npos) << stale.output;
+
+  node("a").signal(SIGTERM);
+  EXPECT_EQ(node("a").end(), 0);
+  node("a").wait_for("left in good order");
+  node("c").wait_for("view 3: c");
+  EXPECT_EQ(get("c", "cart"), "20\n");
+  node("c").signal(SIGINT);
+  EXPECT_EQ(node("c").end(), 0);
+  EXPECT_FALSE(std::filesystem::exists(path("a.sock")));
+  EXPECT_EQ(node("b").end(), 128 + SIGKILL);
+}
+
+TEST_P(Nodes, LeaveTogether) {
+  write_config();
+  ASSERT_NO_FATAL_FAILURE(start_all());
+  put("b", "key", "value");
+  for (const char* self : {"a", "b", "c"}) node(self).signal(SIGTERM);
+  for (const char* self : {"a", "b", "c"}) EXPECT_EQ(node(self).end(), 0) << node(self).lines();
+}
+
+TEST_P(Nodes, WaitWithoutAQuorumAndSaySo) {
+  write_config();
+  ASSERT_NO_FATAL_FAILURE(start_all());
+  put("a", "key", "value");
+  // Both at once, so that no view of two comes between.
+  node("b").signal(SIGSTOP);
+  node("c").signal(SIGKILL);
+  node("b").signal(SIGKILL);
+  node("a").wait_for("no quorum");
+  EXPECT_EQ(kv("get", "a", {"key"}).output, "value\n");
+  const Said said = run({"kv", "put", path("a.sock"), "key", "other", "--timeout", "0.5"});
+  EXPECT_EQ(said.status, 1);
+  EXPECT_NE(said.output.find("did not answer within 0.5 s"), std::string::npos) << said.output;
+  EXPECT_FALSE(status("a")["groups"][0]["primary"]);
+  node("a").signal(SIGTERM);
+  EXPECT_EQ(node("a").end(), 1);
+  EXPECT_NE(node("a").lines().find("did not agree to go on without 'a'"), std::string::npos)
+      << node("a").lines();
+}
+
+TEST_P(Nodes, ComeBackAsANewIncarnationWhenEvicted) {
+  write_config("silence_timeout_ns = 1_000_000_000\njoin_timeout_ns = 5_000_000_000\n");
+  ASSERT_NO_FATAL_FAILURE(start_all());
+  node("b").signal(SIGSTOP);
+  node("a").wait_for("view 2: a c");
+  node("b").signal(SIGCONT);
+  node("b").wait_for("evicted: the others went on without this member");
+  node("b").wait_for("joining group", 2);
+  // Until it has joined, it knows nothing and says so.
+  const Said said = kv("get", "b", {"key"});
+  EXPECT_NE(said.status, 0) << said.output;
+  put("a", "key", "value");
+  node("b").signal(SIGTERM);
+  EXPECT_EQ(node("b").end(), 0) << node("b").lines();
+}
+
+INSTANTIATE_TEST_SUITE_P(Media, Nodes, testing::Values("shm", "tcp"),
+                         [](const auto& tested) { return std::string(tested.param); });
+
+class OneNode : public Nodes {};
+
+TEST_P(OneNode, EndsAtOnceWhileTheOthersAreNotThere) {
+  write_config();
+  RunningNode& alone = start("a");
+  alone.wait_for("joining group");
+  const Said said = kv("put", "a", {"key", "value"});
+  EXPECT_EQ(said.status, 1);
+  EXPECT_NE(said.output.find("has not joined its group yet"), std::string::npos) << said.output;
+  alone.signal(SIGTERM);
+  EXPECT_EQ(alone.end(), 0);
+  alone.wait_for("ended before it had joined");
+  EXPECT_FALSE(std::filesystem::exists(path("a.sock")));
+}
+
+TEST_P(OneNode, RefusesAWrongFileAndAPlaceThatIsTaken) {
+  write_config();
+  const Said nobody = run({"node", path("group.toml"), "--self", "d"});
+  EXPECT_EQ(nobody.status, 2);
+  EXPECT_NE(nobody.output.find("not among group.members"), std::string::npos) << nobody.output;
+  EXPECT_EQ(run({"node", path("nothing.toml")}).status, 1);
+  start("a").wait_for("joining group");
+  const Said twice = run({"node", path("group.toml"), "--self", "a"});
+  EXPECT_EQ(twice.status, 1);
+  EXPECT_NE(twice.output.find("somebody serves there"), std::string::npos) << twice.output;
+}
+
+TEST_P(OneNode, ClientsAreToldWhatIsWrong) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"kv"},
+        {"kv", "put", "nowhere", "a", "b"},
+        {"kv", "get", "127.0.0.1:7100", ""},
+        {"kv", "get", "127.0.0.1:7100", "a", "--timeout", "0"},
+        {"status"}}) {
+    const Said said = run(words);
+    EXPECT_EQ(said.status, 2) << said.output;
+  }
+  const Said absent = kv("get", "a", {"key"});
+  EXPECT_EQ(absent.status, 1);
+  EXPECT_NE(absent.output.find("no member answers there"), std::string::npos) << absent.output;
+}
+
+INSTANTIATE_TEST_SUITE_P(Media, OneNode, testing::Values("shm"),
+                         [](const auto& tested) { return std::string(tested.param); });
+
+}  // namespace
+}  // namespace lockstep::test

@@ -1,0 +1,70 @@
+#include "tools/node/node_config.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace lockstep::node {
+namespace {
+
+constexpr std::string_view kSelf = "{self}";
+
+std::unexpected<Error> wrong(std::string message) {
+  return fail(ErrorCode::configuration, std::move(message));
+}
+
+std::string with_self(std::string text, const std::string& self) {
+  for (std::size_t at; (at = text.find(kSelf)) != std::string::npos;) {
+    text.replace(at, kSelf.size(), self);
+  }
+  return text;
+}
+
+Expected<void> apply(const ProgramSetting& setting, NodeConfig& config) {
+  if (setting.key == "application") {
+    if (setting.value == "kv") return {};
+    return wrong(fmt::format("{}: must be \"kv\"", setting.origin));
+  }
+  if (setting.key != "listen") {
+    return wrong(fmt::format("{}: not known; allowed: application, listen", setting.origin));
+  }
+  auto address = parse_address(with_self(setting.value, config.member.group.self));
+  if (!address) return wrong(fmt::format("{}: {}", setting.origin, address.error().message));
+  config.listen = std::move(*address);
+  return {};
+}
+
+Expected<void> check_self(const std::string& path, const GroupConfig& group) {
+  if (std::ranges::find(group.members, group.self) != group.members.end()) return {};
+  return wrong(
+      fmt::format("{}: group.self is '{}', which is not among group.members; set it, or "
+                  "name the member with --self",
+                  path, group.self));
+}
+
+}  // namespace
+
+Expected<NodeConfig> load_node_config(const std::string& path, const std::string& self) {
+  std::vector<ProgramSetting> settings;
+  auto loaded = load_config(path, "node", settings);
+  if (!loaded) return std::unexpected(loaded.error());
+  NodeConfig config{.member = std::move(*loaded), .listen = {}};
+  GroupConfig& group = config.member.group;
+  if (!self.empty()) group.self = self;
+  if (auto known = check_self(path, group); !known) return std::unexpected(known.error());
+  std::string& counters_file = config.member.reactor.counters_file;
+  counters_file = with_self(std::move(counters_file), group.self);
+  for (const ProgramSetting& setting : settings) {
+    if (auto applied = apply(setting, config); !applied) return std::unexpected(applied.error());
+  }
+  if (config.listen.text.empty()) {
+    return wrong(
+        fmt::format("{}: node.listen is missing: where clients connect, as "
+                    "listen = \"127.0.0.1:7100\" in the table [node]",
+                    path));
+  }
+  return config;
+}
+
+}  // namespace lockstep::node

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+
+#include "lockstep/config.hpp"
+#include "tools/node/address.hpp"
+
+namespace lockstep::node {
+
+/// What `lockstep node` runs: a member, and where it serves clients. In a file: the tables
+/// `[reactor]`, `[group]` and `[node]` (docs/node.md).
+struct NodeConfig {
+  Config member;
+  Address listen;
+};
+
+/// Reads `path`. `self`, unless empty, is put in place of group.self, so that members can share a
+/// file; "{self}" in node.listen and reactor.counters_file is then the member's name. Errors: as
+/// load_config, with file, line and key.
+Expected<NodeConfig> load_node_config(const std::string& path, const std::string& self);
+
+}  // namespace lockstep::node

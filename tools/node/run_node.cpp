@@ -1,0 +1,162 @@
+#include "tools/node/run_node.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <optional>
+#include <utility>
+
+#include "tools/node/gateway.hpp"
+#include "tools/node/node_member.hpp"
+#include "tools/node/served_store.hpp"
+#include "tools/node/stop_request.hpp"
+
+namespace lockstep::node {
+namespace {
+
+constexpr std::uint64_t kMillisecond = 1'000'000;
+constexpr std::uint64_t kLeaveTimeoutNs = 5'000 * kMillisecond;
+/// For what clients have been promised an answer to.
+constexpr std::uint64_t kAnswerTimeoutNs = 2'000 * kMillisecond;
+constexpr std::uint64_t kFirstPauseNs = 100 * kMillisecond;
+constexpr std::uint64_t kLongestPauseNs = 5'000 * kMillisecond;
+
+constexpr std::string_view kUnknownOutcome =
+    "this member left its group before it saw what became of the request: it may or may not have "
+    "been applied; ask another member";
+
+std::uint64_t now_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+void pause(std::uint64_t ns) {
+  timespec time{.tv_sec = static_cast<time_t>(ns / 1'000'000'000),
+                .tv_nsec = static_cast<long>(ns % 1'000'000'000)};
+  ::nanosleep(&time, nullptr);
+}
+
+/// The others may come, or find out about this member's former self, a little later.
+bool may_go_away(ErrorCode code) {
+  return code == ErrorCode::member_absent || code == ErrorCode::member_lost ||
+         code == ErrorCode::identity_in_use || code == ErrorCode::timed_out ||
+         code == ErrorCode::system;
+}
+
+/// One member of one group, from joining to leaving or being evicted.
+class Incarnation {
+ public:
+  Incarnation(const NodeConfig& config, ServedStore& store, NodeMember& member, StopRequest& stop)
+      : config_(config), store_(store), member_(member), stop_(stop) {}
+
+  /// Errors: those of joining.
+  Expected<void> join() {
+    member_.begin();
+    reactor_.emplace(config_.member.reactor);
+    auto joined = Group::join(*reactor_, config_.member.group, member_);
+    if (!joined) {
+      reactor_.reset();
+      return std::unexpected(joined.error());
+    }
+    group_.emplace(std::move(*joined));
+    for (const std::string& notice : reactor_->notices()) member_.tell(notice);
+    return {};
+  }
+
+  /// Until a stop is requested or the member is evicted. Errors: those of leaving.
+  Expected<void> live() {
+    stop_.wakes(&*reactor_);
+    store_.open(*group_);
+    while (!stop_.made() && !member_.is_evicted()) {
+      if (!reactor_->poll_once()) reactor_->idle();
+    }
+    store_.close(stop_.made() ? "this member leaves its group; ask another one"
+                              : "this member was evicted and joins its group again; try again, or "
+                                "ask another one");
+    Expected<void> left;
+    if (stop_.made() && !member_.is_evicted()) {
+      settle();
+      member_.tell("leaving");
+      left = group_->leave(kLeaveTimeoutNs);
+    }
+    store_.give_up(kUnknownOutcome);
+    // From here on there is no group: a signal ends the process.
+    stop_.wakes(nullptr);
+    group_.reset();
+    reactor_.reset();
+    return left;
+  }
+
+ private:
+  /// Lets what clients asked for be applied, and what was sent be delivered by all.
+  void settle() {
+    const std::uint64_t deadline_ns = now_ns() + kAnswerTimeoutNs;
+    while (!member_.is_evicted() && !(store_.all_answered() && group_->drained()) &&
+           now_ns() < deadline_ns) {
+      if (!reactor_->poll_once()) reactor_->idle(kMillisecond);
+    }
+  }
+
+  const NodeConfig& config_;
+  ServedStore& store_;
+  NodeMember& member_;
+  StopRequest& stop_;
+  std::optional<Reactor> reactor_;
+  std::optional<Group> group_;
+};
+
+/// Joins, and after an eviction joins again, until a stop is requested.
+Expected<void> live(const NodeConfig& config, ServedStore& store, NodeMember& member,
+                    StopRequest& stop) {
+  const GroupConfig& group = config.member.group;
+  bool was_member = false;
+  std::uint64_t pause_ns = kFirstPauseNs;
+  for (;;) {
+    member.tell(fmt::format("joining group '{}' of {}", group.name, fmt::join(group.members, " ")));
+    Incarnation incarnation(config, store, member, stop);
+    if (auto joined = incarnation.join(); !joined) {
+      if (!was_member || !may_go_away(joined.error().code)) return joined;
+      member.tell(fmt::format("{}; trying again in {:.1f} s", joined.error().message,
+                              static_cast<double>(pause_ns) / 1e9));
+      pause(pause_ns);
+      pause_ns = std::min(2 * pause_ns, kLongestPauseNs);
+      continue;
+    }
+    was_member = true;
+    pause_ns = kFirstPauseNs;
+    if (auto lived = incarnation.live(); !lived) return lived;
+    if (stop.made()) return {};
+    pause(pause_ns);
+  }
+}
+
+}  // namespace
+
+Expected<void> run_node(const NodeConfig& config) {
+  Bell bell;
+  if (!bell.open()) return fail(ErrorCode::system, "cannot make an eventfd: too many open files?");
+  auto listener = listen_at(config.listen);
+  if (!listener) return std::unexpected(listener.error());
+  ServedStore store(bell);
+  NodeMember member(config.member.group.self, store);
+  StopRequest stop([&](bool again) {
+    member.tell(again ? "asked to end twice: ended without leaving" : "ended before it had joined");
+    if (config.listen.is_path) ::unlink(config.listen.text.c_str());
+    ::_exit(again ? EXIT_FAILURE : EXIT_SUCCESS);
+  });
+  if (auto opened = stop.open(); !opened) return opened;
+  member.tell(fmt::format("process {} serves clients at {}", ::getpid(), config.listen.text));
+  const Gateway gateway(config.listen, std::move(*listener), bell, store,
+                        {.signals = stop.descriptor(), .on_signal = [&] { stop.accept(); }});
+  auto lived = live(config, store, member, stop);
+  if (lived) member.tell("left in good order");
+  return lived;
+}
+
+}  // namespace lockstep::node
