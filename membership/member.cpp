@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -60,6 +62,7 @@ Member::Member(runtime::Reactor& reactor, const GroupConfig& config, StateMachin
       state_machine_(state_machine),
       introductions_(config.members.size()),
       incarnations_(config.members.size()),
+      slowness_({.lag = config.slow_lag, .timeout_ns = config.slow_timeout_ns}),
       transfers_(state_machine, *this, config_.members, my_link_) {}
 
 bool Member::may_send(transports::LinkId link) const {
@@ -141,6 +144,7 @@ bool Member::control_step(std::uint64_t now_ns) noexcept {
   ++claim_number_;  // a slot ends with the turn it was claimed in
   if (now_ns >= counters_due_ns_) {
     publish_counters(now_ns);
+    look_for_slow_members(now_ns);
     show_standing();
     ask_around(now_ns);
   }
@@ -201,6 +205,7 @@ void Member::view_installed(std::uint64_t id, const ordering::ViewLayout& layout
 }
 
 void Member::describe_view(std::uint64_t id, const ordering::ViewLayout& layout) {
+  slowness_.begin_anew();
   view_.id = id;
   view_.my_rank = layout.my_rank;
   view_.primary = true;
@@ -227,6 +232,7 @@ void Member::evicted() noexcept {
 }
 
 void Member::link_down(transports::LinkId link, transports::DownReason reason) noexcept {
+  greeter_->forget(link);
   if (views_->is_free(link)) return let_go(link);
   report(link, std::string(transports::to_string(reason)));
 }
@@ -243,6 +249,21 @@ void Member::report(transports::LinkId link, std::string reason) noexcept {
   state_machine_.member_unreachable({.rank = static_cast<std::uint32_t>(rank - links_.begin()),
                                      .name = config_.members[link],
                                      .reason = std::move(reason)});
+}
+
+/// While a view is changing nobody takes anything.
+void Member::look_for_slow_members(std::uint64_t now_ns) noexcept {
+  if (views_->is_evicted() || !view_.primary || order_->wedged()) return slowness_.begin_anew();
+  std::array<std::uint64_t, kMaxMembers> lags{};
+  const std::size_t members = links_.size();
+  for (std::uint32_t rank = 0; rank < members; ++rank) lags[rank] = order_->turns_waiting_for(rank);
+  const std::uint64_t newly = slowness_.look(std::span(lags).first(members), now_ns);
+  for (std::uint32_t rank = 0; rank < members; ++rank) {
+    if ((newly >> rank & 1U) == 0) continue;
+    state_machine_.member_slow({.rank = rank, .name = view_.members[rank], .lag = lags[rank]});
+  }
+  const std::uint64_t others = ~(std::uint64_t{1} << view_.my_rank);
+  if (config_.slow_evicts) views_->report_slow(slowness_.slow() & others);
 }
 
 // ---- counters ----------------------------------------------------------------------------------
@@ -298,14 +319,14 @@ void Member::publish_view_counters() noexcept {
   }
 }
 
-/// In turns of the order, by what that member last showed.
+/// In turns of the order, by what that member last showed. A row that is still of an older view
+/// says nothing of this one.
 std::uint64_t Member::lag_of(std::uint32_t rank) const noexcept {
+  if (rank == view_.my_rank) return 0;
   const ordering::ViewLayout& layout = order_->layout();
   const auto region = transport_->inbound(links_[rank], layout.copy);
-  if (rank == view_.my_rank || region.empty()) return 0;
   const auto* row =
       reinterpret_cast<const ordering::HotLine*>(region.data() + ordering::kRowOffset);
-  // A row that is still of an older view says nothing of this one.
   const std::uint64_t first = layout.first_index * layout.senders.size();
   const std::uint64_t theirs = std::max(first, runtime::load_acquire(row->delivered_sequence));
   const std::uint64_t mine = order_->delivered_sequence();

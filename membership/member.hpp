@@ -15,6 +15,7 @@
 #include "lockstep/view.hpp"
 #include "membership/catch_up.hpp"
 #include "membership/introduction.hpp"
+#include "membership/slowness.hpp"
 #include "membership/transfers.hpp"
 #include "membership/views.hpp"
 #include "membership/welcome.hpp"
@@ -101,6 +102,7 @@ class Member final : public ViewEvents, private Dialler {
   [[nodiscard]] std::uint64_t lag_of(std::uint32_t rank) const noexcept;
   [[nodiscard]] ordering::OrderStatistics total(
       const ordering::OrderStatistics& current) const noexcept;
+  void look_for_slow_members(std::uint64_t now_ns) noexcept;
   bool drain_mailbox() noexcept;
   Refusal refuse(std::size_t bytes) noexcept;
   void report(transports::LinkId link, std::string reason) noexcept;
@@ -126,6 +128,7 @@ class Member final : public ViewEvents, private Dialler {
   std::size_t claim_limit_ = 0;  ///< claims must be smaller; 0 unless this member may send now
   bool leaving_ = false;
 
+  Slowness slowness_;
   Transfers transfers_;
   CatchUp catch_up_;
   bool has_state_ = true;          ///< and applied what came since

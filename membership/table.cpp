@@ -53,6 +53,12 @@ void Table::show_joinable(std::uint64_t links) noexcept {
   touch(Part::sight);
 }
 
+void Table::show_slow(std::uint64_t ranks) noexcept {
+  if (mine_.slow == ranks) return;
+  mine_.slow = ranks;
+  touch(Part::sight);
+}
+
 void Table::show_state() noexcept {
   if (mine_.has_state != 0) return;
   mine_.has_state = 1;
@@ -105,6 +111,10 @@ bool Table::leaves(std::uint32_t rank) const noexcept {
 }
 std::uint64_t Table::joinable(std::uint32_t rank) const noexcept {
   return shows(rank) ? word(rank, &TableRow::joinable) : 0;
+}
+
+std::uint64_t Table::slow(std::uint32_t rank) const noexcept {
+  return shows(rank) ? word(rank, &TableRow::slow) : 0;
 }
 bool Table::has_state(std::uint32_t rank) const noexcept {
   return shows(rank) && word(rank, &TableRow::has_state) != 0;

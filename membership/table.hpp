@@ -23,7 +23,8 @@ struct alignas(64) TableRow {
   std::uint64_t joinable = 0;     ///< links to who wants to join, a bit each; may be taken back
   std::uint64_t has_state = 0;    ///< 1 once it has all that the order says up to some place
   std::uint64_t shown = 0;        ///< the view that the row speaks of
-  std::uint64_t unused_sight[3]{};
+  std::uint64_t slow = 0;         ///< ranks that lag behind too far; may be taken back
+  std::uint64_t unused_sight[2]{};
 
   std::uint64_t wedged = 0;    ///< the view that this member has stopped in
   std::uint64_t promised = 0;  ///< the highest attempt it takes part in
@@ -59,7 +60,7 @@ class Table {
   /// Parts of a row, in the order in which they are posted.
   enum class Part : std::uint8_t {
     welcome,   ///< to a joiner only: what its first view is
-    sight,     ///< unreachable, leaving, joinable, has_state
+    sight,     ///< unreachable, leaving, joinable, has_state, slow
     shown,     ///< after them: the row speaks of this view now
     value,     ///< an acceptance, in front of every later promise…
     accepted,  ///< …and its number behind it
@@ -83,6 +84,7 @@ class Table {
   void show_unreachable(std::uint64_t ranks) noexcept;
   void show_leaving() noexcept;
   void show_joinable(std::uint64_t links) noexcept;
+  void show_slow(std::uint64_t ranks) noexcept;
   void show_state() noexcept;
   /// Freezes what it holds of each stream, then says so.
   void wedge(const ordering::ViewOrder& order) noexcept;
@@ -95,6 +97,7 @@ class Table {
   [[nodiscard]] std::uint64_t unreachable(std::uint32_t rank) const noexcept;
   [[nodiscard]] bool leaves(std::uint32_t rank) const noexcept;
   [[nodiscard]] std::uint64_t joinable(std::uint32_t rank) const noexcept;
+  [[nodiscard]] std::uint64_t slow(std::uint32_t rank) const noexcept;
   [[nodiscard]] bool has_state(std::uint32_t rank) const noexcept;
   [[nodiscard]] bool wedged(std::uint32_t rank) const noexcept;
   [[nodiscard]] std::uint64_t promised(std::uint32_t rank) const noexcept;

@@ -185,7 +185,18 @@ std::uint64_t Views::unreachable() const noexcept {
     const bool down = ((links_down_ | reported_) & bit(link_of(layout, rank))) != 0;
     if (rank != layout.my_rank && down) ranks |= bit(rank);
   }
-  return ranks;
+  return ranks | agreed_to_be_slow(ranks);
+}
+
+std::uint64_t Views::agreed_to_be_slow(std::uint64_t unreachable) const noexcept {
+  const Table& table = current_->table;
+  const std::uint64_t mine = table.mine().slow;
+  std::uint64_t agreed = mine;
+  for (std::uint32_t rank = 0; agreed != 0 && rank < table.members(); ++rank) {
+    const bool asked = rank != table.my_rank() && ((mine | unreachable) & bit(rank)) == 0;
+    if (asked) agreed &= table.slow(rank);
+  }
+  return agreed;
 }
 
 bool Views::drained() const noexcept { return unsent_.empty() && current_->order.drained(); }
@@ -201,6 +212,12 @@ bool Views::eviction_is_known() const noexcept {
 
 void Views::report_unreachable(std::uint64_t links) noexcept {
   reported_ = links;
+  due_ns_ = 0;
+}
+
+void Views::report_slow(std::uint64_t ranks) noexcept {
+  if (ranks == current_->table.mine().slow) return;
+  current_->table.show_slow(ranks);
   due_ns_ = 0;
 }
 

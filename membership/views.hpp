@@ -92,6 +92,11 @@ class Views final : public runtime::Duty {
   /// process end, a monitor of the network. A bit each; stands until it is told otherwise.
   void report_unreachable(std::uint64_t links) noexcept;
 
+  /// Ranks of the current view that lag too far behind, as far as this member sees; stands until it
+  /// is told otherwise, or the view ends. When all who are not among them say the same, they are
+  /// unreachable: who said so alone would be left out himself.
+  void report_slow(std::uint64_t ranks) noexcept;
+
   /// Asks the others to go on without this member; it is `evicted` when they do.
   void leave() noexcept;
 
@@ -117,6 +122,7 @@ class Views final : public runtime::Duty {
   bool change(std::uint64_t now_ns) noexcept;
   bool push_tables() noexcept;
   [[nodiscard]] std::uint64_t unreachable() const noexcept;
+  [[nodiscard]] std::uint64_t agreed_to_be_slow(std::uint64_t unreachable) const noexcept;
   void tell_who_fell_silent() noexcept;
   void tell_whether_there_is_a_quorum(std::uint64_t now_ns) noexcept;
   void tell_quorum(bool has_quorum) noexcept;

@@ -399,6 +399,29 @@ std::uint32_t ViewOrder::rank_least_stable() const noexcept {
   return rank;
 }
 
+std::uint64_t ViewOrder::turns_waiting_for(std::uint32_t rank) const noexcept {
+  // Where two senders are: one that ran ahead has nobody to wait for.
+  std::uint64_t furthest = 0;
+  std::uint64_t second = 0;
+  std::uint64_t its = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t there = its;  // all turns of the others before it are taken
+  for (std::uint32_t i = 0; i < streams_.size(); ++i) {
+    const std::uint64_t taken = i == my_stream_ ? issued_ : streams_[i].received;
+    const std::uint64_t sequence = turns_.sequence(taken, i);
+    second = std::max(second, std::min(sequence, furthest));
+    furthest = std::max(furthest, sequence);
+    std::uint64_t& least = streams_[i].rank == rank ? its : there;
+    least = std::min(least, sequence);
+  }
+  std::uint64_t received = received_of_others();
+  for (const Peer& peer : peers_) {
+    if (peer.rank == rank) received = load_acquire(peer.row->received_sequence);
+  }
+  there = std::min(there, furthest);
+  const std::uint64_t unused = second > its ? second - its : 0;
+  return std::max(unused, there > received ? there - received : 0);
+}
+
 bool ViewOrder::drained() const noexcept { return delivered_by_all() >= ring_.end_sequence(); }
 
 }  // namespace lockstep::ordering::inline LOCKSTEP_VARIANT

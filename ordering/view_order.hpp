@@ -143,6 +143,10 @@ class ViewOrder {
   /// Everything published here has been delivered by all.
   [[nodiscard]] bool drained() const noexcept;
   [[nodiscard]] std::uint64_t delivered_sequence() const noexcept { return turn_.sequence; }
+  /// How many turns of the order wait for the member of this rank, as far as this one sees: those
+  /// that it could have received and has not, or those of its own that it has not used while others
+  /// went on.
+  [[nodiscard]] std::uint64_t turns_waiting_for(std::uint32_t rank) const noexcept;
   [[nodiscard]] std::uint64_t beat_of(std::uint32_t rank) const noexcept;
   [[nodiscard]] OrderStatistics statistics() const noexcept;
 

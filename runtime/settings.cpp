@@ -161,6 +161,9 @@ std::span<const Setting> settings() {
       of_group<&G::heartbeat_interval_ns>("heartbeat_interval_ns",
                                           Whole{100 * kMicrosecond, 60 * kSecond}),
       of_group<&G::silence_timeout_ns>("silence_timeout_ns", Whole{kMillisecond, kDay}),
+      of_group<&G::slow_lag>("slow_lag", Whole{0, 1 << 30}),
+      of_group<&G::slow_timeout_ns>("slow_timeout_ns", Whole{kMillisecond, kDay}),
+      of_group<&G::slow_evicts>("slow_evicts", Flag{}),
       of_member<&G::mailbox_slots>("mailbox_slots", Whole{1, 1 << 20}),
       of_member<&G::mailbox_payload_bytes>("mailbox_payload_bytes", Whole{0, 1 << 29}),
   };

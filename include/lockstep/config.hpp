@@ -89,6 +89,12 @@ struct GroupConfig {
   /// A member silent for this long counts as unreachable though its process exists, and the others
   /// go on without it. At least ten heartbeat intervals. Deaths are noticed at once, without it.
   std::uint64_t silence_timeout_ns = 2'000'000'000;
+  /// A member that this many turns of the order wait for, for slow_timeout_ns or nearly all of it,
+  /// is slow. All members are told (StateMachine::member_slow). 0: nobody ever is.
+  std::uint64_t slow_lag = 1'000;
+  std::uint64_t slow_timeout_ns = 1'000'000'000;
+  /// Whether the others go on without a slow member. It may join again.
+  bool slow_evicts = false;
   /// Slots in the mailbox behind Group::post, and the largest payload it takes.
   std::uint32_t mailbox_slots = 1'024;
   std::uint32_t mailbox_payload_bytes = 1'024;

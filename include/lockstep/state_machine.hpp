@@ -48,6 +48,10 @@ class LOCKSTEP_EXPORT StateMachine : public MessageHandler {
   /// agree; until then messages wait and nothing is lost.
   virtual void member_unreachable(const MemberUnreachable& /*unreachable*/) {}
 
+  /// A member, perhaps this one, lags behind by more than GroupConfig::slow_lag for longer than
+  /// slow_timeout_ns; once, until it has caught up. With slow_evicts a view without it follows.
+  virtual void member_slow(const MemberSlow& /*slow*/) {}
+
   /// Too few members of the view hear one another: messages wait, claims are `Outcome::wedged`, and
   /// the state stays as it is. It goes on when enough of them do again.
   virtual void quorum_lost(const View& /*view*/) {}

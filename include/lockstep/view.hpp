@@ -23,4 +23,11 @@ struct MemberUnreachable {
   std::string reason;  ///< "process died", "left the group", "silent for 2.0 s", …
 };
 
+/// A member of the view takes messages more slowly than they are sent: everybody waits for it.
+struct MemberSlow {
+  std::uint32_t rank = 0;
+  std::string name;
+  std::uint64_t lag = 0;  ///< turns of the order that wait for it
+};
+
 }  // namespace lockstep

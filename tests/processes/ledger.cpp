@@ -45,6 +45,7 @@ void Ledger::apply(const Message& message) {
 }
 
 void Ledger::view_installed(const View& view) { view_ = view; }
+void Ledger::member_slow(const MemberSlow& slow) { slow_ += slow.name + ','; }
 void Ledger::quorum_lost(const View& /*view*/) { ++quorums_lost_; }
 void Ledger::evicted(const View& /*view*/) { ++evictions_; }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "lockstep/lockstep.hpp"
@@ -26,6 +27,7 @@ class Ledger final : public StateMachine {
 
   void apply(const Message& message) override;
   void view_installed(const View& view) override;
+  void member_slow(const MemberSlow& slow) override;
   void quorum_lost(const View& view) override;
   void evicted(const View& view) override;
   bool save(SnapshotWriter& writer) override;
@@ -37,6 +39,8 @@ class Ledger final : public StateMachine {
   /// How many messages of `incarnation` were applied.
   [[nodiscard]] std::uint64_t applied_of(std::uint64_t incarnation) const;
   [[nodiscard]] const View& view() const { return view_; }
+  /// Names of who was called slow, a comma after each.
+  [[nodiscard]] const std::string& slow() const { return slow_; }
   [[nodiscard]] std::uint64_t loads() const { return loads_; }
   [[nodiscard]] std::uint64_t quorums_lost() const { return quorums_lost_; }
   [[nodiscard]] std::uint64_t evictions() const { return evictions_; }
@@ -57,6 +61,7 @@ class Ledger final : public StateMachine {
   Totals totals_;
   std::map<std::uint64_t, std::uint64_t> next_of_;  ///< by incarnation
   View view_;
+  std::string slow_;
   std::uint64_t loads_ = 0;
   std::uint64_t quorums_lost_ = 0;
   std::uint64_t evictions_ = 0;

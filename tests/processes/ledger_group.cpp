@@ -90,6 +90,10 @@ class LedgerMember {
     words_.digest = ledger.digest();
     words_.faults = ledger.faults();
     words_.quorums_lost = ledger.quorums_lost();
+    for (std::size_t place = 0; place < config_.members.size(); ++place) {
+      const bool named = ledger.slow().contains(config_.members[place] + ',');
+      if (named) words_.slow |= std::uint64_t{1} << place;
+    }
     announce(words_.own_applied, ledger.applied_of(incarnation_));
     announce(words_.applied, ledger.applied());
     if (ledger.view().id == words_.view) return;
@@ -208,10 +212,10 @@ std::string LedgerGroup::state() const {
     text += fmt::format(
         "member {}: joined {} (failed {}), view {} of {:b}, applied {} ({:x}), published {}, own "
         "{}, "
-        "loads {}, faults {}, quorums lost {}, evictions {}\n",
+        "loads {}, faults {}, quorums lost {}, evictions {}, slow {:b}\n",
         member, heard(its.joined), its.failed, heard(its.view), its.members, heard(its.applied),
         its.digest, its.published, its.own_applied, its.loads, its.faults, its.quorums_lost,
-        its.evictions);
+        its.evictions, its.slow);
   }
   return text;
 }

@@ -27,6 +27,7 @@ struct LedgerWords {
   std::uint64_t loads;
   std::uint64_t quorums_lost;
   std::uint64_t evictions;
+  std::uint64_t slow;            ///< places of who was called slow, a bit each
   std::uint64_t longest_gap_ns;  ///< between two messages applied
 };
 

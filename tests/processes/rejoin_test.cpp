@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -124,6 +126,40 @@ TEST_P(Rejoin, AStoppedMemberIsToldAndComesBack) {
     ASSERT_TRUE(group.wait_for({0, 1, 2}));
   }
   ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 1, 2}));
+}
+
+/// Lets a process run for one millisecond in ten, until `done`.
+void throttle(LedgerGroup& group, std::uint32_t member, const std::function<bool()>& done) {
+  ASSERT_TRUE(group.wait_until([&] {
+    group.signal(member, SIGSTOP);
+    usleep(9'000);
+    group.signal(member, SIGCONT);
+    usleep(1'000);
+    return done();
+  }));
+}
+
+TEST_P(Rejoin, ASlowMemberIsNamedAndKeptUnlessTheGroupIsToldOtherwise) {
+  for (const bool evicts : {false, true}) {
+    GroupConfig config = new_group(3, 3);
+    config.slow_lag = 100;
+    config.slow_timeout_ns = kSecond / 2;
+    config.slow_evicts = evicts;
+    LedgerGroup group(config, {.pace_ns = 0});
+    for (const std::uint32_t member : {0U, 1U, 2U}) group.start(member);
+    ASSERT_TRUE(group.wait_for({0, 1, 2}));
+    EXPECT_EQ(group.words(0).slow | group.words(2).slow, 0u);
+    const std::uint64_t view = heard(group.words(0).view);
+    ASSERT_NO_FATAL_FAILURE(throttle(group, 1, [&] {
+      const bool named = heard(group.words(0).slow) == 0b010 && heard(group.words(2).slow) == 0b010;
+      return named && (!evicts || heard(group.words(0).view) > view);
+    }));
+    // At its own speed again it is one of them, or comes back.
+    ASSERT_TRUE(group.wait_for({0, 1, 2}));
+    EXPECT_EQ(group.words(1).evictions > 0, evicts);
+    EXPECT_EQ(group.words(0).evictions + group.words(2).evictions, 0u);
+    ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 1, 2}));
+  }
 }
 
 /// How often in `ci/long`; here only so often that it is seen to work.

@@ -115,7 +115,8 @@ TEST_F(LoadConfig, NamesAnUnknownKeyAndItsNeighbour) {
       "group.toml:4: key 'ring_byte' in [group] is not known; did you mean 'ring_bytes'? "
       "allowed: name, self, members, founders, senders, addresses, transport, key_file, tcp_io, "
       "verbs_device, verbs_gid_index, ring_bytes, join_timeout_ns, "
-      "heartbeat_interval_ns, silence_timeout_ns, mailbox_slots, mailbox_payload_bytes");
+      "heartbeat_interval_ns, silence_timeout_ns, slow_lag, slow_timeout_ns, slow_evicts, "
+      "mailbox_slots, mailbox_payload_bytes");
   EXPECT_EQ(error_of("[reactor]\nxyzzyplugh = 1\n"),
             "group.toml:2: key 'xyzzyplugh' in [reactor] is not known; allowed: idle, core, "
             "backoff_spin_ns, backoff_yields, huge_pages, lock_memory, counters_file");
@@ -360,7 +361,8 @@ TEST(CanonicalText, HoldsWhatMembersMustAgreeOn) {
   EXPECT_EQ(runtime::canonical_text(config),
             "name=orders\nmembers=a,b,c\nfounders=a,b,c\nsenders=a,b,c\naddresses=\ntransport="
             "auto\nring_bytes=1048576\n"
-            "heartbeat_interval_ns=100000000\nsilence_timeout_ns=2000000000\n");
+            "heartbeat_interval_ns=100000000\nsilence_timeout_ns=2000000000\n"
+            "slow_lag=1000\nslow_timeout_ns=1000000000\nslow_evicts=false\n");
 }
 
 TEST(CanonicalText, IgnoresWhatMayDiffer) {
