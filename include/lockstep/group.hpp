@@ -65,9 +65,9 @@ class LOCKSTEP_EXPORT Slot {
 ///
 /// Reactor-thread only, `post` excepted. The first view has all founders of the configuration. When
 /// members die, hang, leave or join, a quorum agrees on the next one: all that go on have then
-/// applied the same messages, and go on. A message is applied when every member of the view has it, so
-/// nothing that any member applied is lost with a crash; own messages that nobody applied are sent
-/// again in the next view, in order, with their tokens.
+/// applied the same messages, and go on. A message is applied when every member of the view has it,
+/// so nothing that any member applied is lost with a crash; own messages that nobody applied are
+/// sent again in the next view, in order, with their tokens.
 ///
 /// Ordering, stability and flow control follow Derecho (Jha et al., ACM TOCS 36(2), 2019): one
 /// table of monotone counters, one row per member, pushed with one-sided writes. Views are
@@ -75,15 +75,15 @@ class LOCKSTEP_EXPORT Slot {
 /// docs/membership.md.
 class LOCKSTEP_EXPORT Group {
  public:
-  /// Founds the group with the other founders that `config` names; or, if it runs already, joins it:
-  /// StateMachine::load gets the state of another member, and what was ordered meanwhile is applied.
-  /// Then `view_installed` was called, and this member is like any other. Turns the reactor while it
-  /// joins. Blocks for at most config.join_timeout_ns. `state_machine` and `reactor` must outlive
-  /// the group. Starts a thread that meets who comes later.
+  /// Founds the group with the other founders that `config` names; or, if it runs already, joins
+  /// it: StateMachine::load gets the state of another member, and what was ordered meanwhile is
+  /// applied. Then `view_installed` was called, and this member is like any other. Turns the
+  /// reactor while it joins. Blocks for at most config.join_timeout_ns. `state_machine` and
+  /// `reactor` must outlive the group. Starts a thread that meets who comes later.
   ///
   /// Errors: configuration, identity_in_use, member_absent, mismatch (both values named),
-  /// oversubscribed, no_memory, system; of a group that runs also timed_out, and member_lost: it was
-  /// let in and did not get the state.
+  /// oversubscribed, no_memory, system; of a group that runs also timed_out, and member_lost: it
+  /// was let in and did not get the state.
   static Expected<Group> join(Reactor& reactor, const GroupConfig& config,
                               StateMachine& state_machine);
 

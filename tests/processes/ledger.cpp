@@ -1,6 +1,7 @@
 #include "tests/processes/ledger.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace lockstep::test {
@@ -56,33 +57,60 @@ std::uint64_t Ledger::applied_of(std::uint64_t incarnation) const {
 
 std::vector<std::byte> Ledger::state() const {
   std::vector<std::byte> bytes;
-  bytes.reserve(sizeof totals_ + next_of_.size() * sizeof(Record) + ballast_bytes_);
   Totals totals = totals_;
   totals.senders = next_of_.size();
   append(bytes, totals);
   for (const auto& [incarnation, next] : next_of_) append(bytes, Record{incarnation, next});
-  const std::size_t head = bytes.size();
-  bytes.resize(head + ballast_bytes_);
-  for (std::size_t i = 0; i < ballast_bytes_; ++i) bytes[head + i] = ballast_at(i);
   return bytes;
 }
 
+// The ballast is made on its way out, and checked on its way in: the state may be larger than
+// memory.
 bool Ledger::save(SnapshotWriter& writer) {
   if (writer.first()) {
     saving_ = state();
     saved_ = 0;
   }
-  saved_ += writer.write(std::span(saving_).subspan(saved_));
-  return saved_ == saving_.size();
+  const std::size_t whole = saving_.size() + ballast_bytes_;
+  if (saved_ < saving_.size()) saved_ += writer.write(std::span(saving_).subspan(saved_));
+  std::array<std::byte, 4'096> piece;
+  while (saved_ >= saving_.size() && saved_ < whole && writer.room() > 0) {
+    const std::size_t bytes = std::min({piece.size(), whole - saved_, writer.room()});
+    for (std::size_t i = 0; i < bytes; ++i) piece[i] = ballast_at(saved_ - saving_.size() + i);
+    saved_ += writer.write(std::span(piece).first(bytes));
+  }
+  return saved_ == whole;
 }
 
 void Ledger::load(SnapshotReader& reader) {
   if (refuses_to_load) return reader.fail("it was told not to");
-  if (reader.first()) loading_.clear();
-  loading_.insert(loading_.end(), reader.bytes().begin(), reader.bytes().end());
+  if (reader.first()) {
+    loading_.clear();
+    ballast_loaded_ = 0;
+  }
+  std::span<const std::byte> bytes = reader.bytes();
+  while (!bytes.empty() && loading_.size() < head_bytes()) {
+    const std::size_t taken = std::min(head_bytes() - loading_.size(), bytes.size());
+    loading_.insert(loading_.end(), bytes.begin(),
+                    bytes.begin() + static_cast<std::ptrdiff_t>(taken));
+    bytes = bytes.subspan(taken);
+  }
+  for (const std::byte one : bytes) {
+    if (one != ballast_at(ballast_loaded_++)) return reader.fail("its ballast is not what it was");
+  }
   if (!reader.last()) return;
   ++loads_;
-  if (!restore(loading_)) reader.fail("it is not what save gave");
+  if (ballast_loaded_ != ballast_bytes_ || !restore(loading_)) {
+    reader.fail("it is not what save gave");
+  }
+}
+
+/// Before the ballast: known once the totals are there.
+std::size_t Ledger::head_bytes() const {
+  Totals totals;
+  std::span<const std::byte> head = loading_;
+  if (!take(head, totals)) return sizeof totals;
+  return sizeof totals + totals.senders * sizeof(Record);
 }
 
 bool Ledger::restore(std::span<const std::byte> state) {
@@ -93,11 +121,7 @@ bool Ledger::restore(std::span<const std::byte> state) {
     if (!take(state, record)) return false;
     next_of_[record.incarnation] = record.number;
   }
-  if (state.size() != ballast_bytes_) return false;
-  for (std::size_t i = 0; i < state.size(); ++i) {
-    if (state[i] != ballast_at(i)) return false;
-  }
-  return true;
+  return state.empty();
 }
 
 }  // namespace lockstep::test

@@ -56,6 +56,7 @@ class Ledger final : public StateMachine {
   };
   [[nodiscard]] std::vector<std::byte> state() const;
   bool restore(std::span<const std::byte> state);
+  [[nodiscard]] std::size_t head_bytes() const;
 
   const std::size_t ballast_bytes_;
   Totals totals_;
@@ -68,6 +69,7 @@ class Ledger final : public StateMachine {
   std::vector<std::byte> saving_;
   std::size_t saved_ = 0;
   std::vector<std::byte> loading_;
+  std::size_t ballast_loaded_ = 0;
 };
 
 }  // namespace lockstep::test

@@ -1,12 +1,15 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "runtime/clock.hpp"
 #include "tests/processes/group_fixture.hpp"
 #include "tests/processes/ledger_group.hpp"
 #include "tests/processes/medium.hpp"
@@ -178,6 +181,30 @@ TEST_P(Rejoin, MembersAreKilledAndComeBackOverAndOver) {
     group.start(victim);
     ASSERT_TRUE(group.wait_for({0, 1, 2})) << cycle;
   }
+  ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 1, 2}));
+}
+
+// DESIGN 7: the group goes on while a state of any size is on its way.
+TEST_P(Rejoin, NobodyWaitsForALargeState) {
+  const std::size_t ballast_bytes = std::size_t{GetParam() == Medium::verbs ? 16U : 256U} << 20U;
+  LedgerGroup group(new_group(3, 2), {.ballast_bytes = ballast_bytes});
+  for (const std::uint32_t member : {0U, 1U}) group.start(member);
+  ASSERT_TRUE(group.wait_for({0, 1}));
+  for (const std::uint32_t member : {0U, 1U}) group.words(member).longest_gap_ns = 0;
+  const runtime::TscClock clock;
+  const std::uint64_t started_ns = clock.now_ns();
+  const std::uint64_t applied = heard(group.words(0).applied);
+  group.start(2);
+  ASSERT_TRUE(group.wait_until([&] { return heard(group.words(2).joined) > 0; }));
+  const double seconds = static_cast<double>(clock.now_ns() - started_ns) / 1e9;
+  const std::uint64_t meanwhile = heard(group.words(0).applied) - applied;
+  fmt::print(
+      "{} MiB came in {:.2f} s, {:.2f} GB/s; meanwhile {} messages, the longest gap {:.2f} ms\n",
+      ballast_bytes >> 20U, seconds, static_cast<double>(ballast_bytes) / 1e9 / seconds, meanwhile,
+      static_cast<double>(std::max(group.words(0).longest_gap_ns, group.words(1).longest_gap_ns)) /
+          1e6);
+  EXPECT_GT(meanwhile, 10u);
+  ASSERT_TRUE(group.wait_for({0, 1, 2}));
   ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 1, 2}));
 }
 
