@@ -230,7 +230,7 @@ TEST_P(Nodes, ComeBackWithTheStateWhenEvicted) {
   EXPECT_EQ(node("b").end(), 0) << node("b").lines();
 }
 
-// A name that was not free yet when its member was started again.
+// Its name, or the place where it serves, was not free yet when a member was started again.
 TEST_P(Nodes, TryAgainWhileTheirFormerSelfEnds) {
   write_config();
   ASSERT_NO_FATAL_FAILURE(start_all());
@@ -240,6 +240,12 @@ TEST_P(Nodes, TryAgainWhileTheirFormerSelfEnds) {
   kill_and_wait("b");
   other.wait_for(": a c b;");
   EXPECT_EQ(kv("get", "other-b", {"key"}).output, "value\n");
+
+  RunningNode same(path("group.toml"), "c", path("same.lines"));
+  same.wait_for("somebody serves there; name another path; trying again in 0.1 s");
+  kill_and_wait("c");
+  same.wait_for(": a b c;");
+  EXPECT_EQ(kv("get", "c", {"key"}).output, "value\n");
 }
 
 TEST_P(Nodes, GiveUpANameThatStaysTaken) {

@@ -44,7 +44,7 @@ void pause(std::uint64_t ns) {
   ::nanosleep(&time, nullptr);
 }
 
-/// When to join again after it failed, and when to give up.
+/// When to try again what failed, and when to give up.
 class Attempts {
  public:
   /// How long to wait before the next attempt; nothing: there is none.
@@ -82,6 +82,11 @@ class Attempts {
   bool was_member_ = false;
   std::uint64_t pause_ns_ = kFirstPauseNs;
 };
+
+void tell_of_pause(const NodeMember& member, const Error& error, std::uint64_t pause_ns) {
+  member.tell(fmt::format("{}; trying again in {:.1f} s", error.message,
+                          static_cast<double>(pause_ns) / 1e9));
+}
 
 /// One member of one group, from joining to leaving or being evicted.
 class Incarnation {
@@ -156,8 +161,7 @@ Expected<void> live(const NodeConfig& config, ServedStore& store, NodeMember& me
     if (auto joined = incarnation.join(); !joined) {
       const auto pause_ns = attempts.pause_after(joined.error().code);
       if (!pause_ns) return joined;
-      member.tell(fmt::format("{}; trying again in {:.1f} s", joined.error().message,
-                              static_cast<double>(*pause_ns) / 1e9));
+      tell_of_pause(member, joined.error(), *pause_ns);
       pause(*pause_ns);
       continue;
     }
@@ -168,15 +172,28 @@ Expected<void> live(const NodeConfig& config, ServedStore& store, NodeMember& me
   }
 }
 
+/// A process that was killed just now may hold the place for a moment more.
+Expected<Descriptor> listen_patiently(const Address& address, const NodeMember& member) {
+  Attempts attempts;
+  for (;;) {
+    auto listener = listen_at(address);
+    if (listener) return listener;
+    const auto pause_ns = attempts.pause_after(listener.error().code);
+    if (!pause_ns) return listener;
+    tell_of_pause(member, listener.error(), *pause_ns);
+    pause(*pause_ns);
+  }
+}
+
 }  // namespace
 
 Expected<void> run_node(const NodeConfig& config) {
   Bell bell;
   if (!bell.open()) return fail(ErrorCode::system, "cannot make an eventfd: too many open files?");
-  auto listener = listen_at(config.listen);
-  if (!listener) return std::unexpected(listener.error());
   ServedStore store(bell);
   NodeMember member(config.member.group.self, store);
+  auto listener = listen_patiently(config.listen, member);
+  if (!listener) return std::unexpected(listener.error());
   StopRequest stop([&](bool again) {
     member.tell(again ? "asked to end twice: ended without leaving" : "ended before it had joined");
     if (config.listen.is_path) ::unlink(config.listen.text.c_str());
