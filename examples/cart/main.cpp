@@ -1,6 +1,6 @@
 // A walk through virtual synchrony: a replicated cart on P1, P2 and P3. P2 dies in the middle of a
-// put, and the others agree: either all of them apply it, or none. `cart`, or `cart early`, `cart
-// late` for one of the two outcomes.
+// put, and the others agree: either all of them apply it, or none. Then P4 joins, gets the state,
+// and puts, too. `cart`, or `cart early`, `cart late` for one of the two outcomes.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -20,10 +20,11 @@ namespace {
 
 constexpr std::uint64_t kTimeoutNs = 60'000'000'000;
 
-GroupConfig group_of_three(std::string_view story) {
+GroupConfig group_of_three_and_one(std::string_view story) {
   GroupConfig config;
   config.name = fmt::format("cart-{}-{}", story, ::getpid());
-  config.members = {"P1", "P2", "P3"};
+  config.members = {"P1", "P2", "P3", "P4"};
+  config.founders = {"P1", "P2", "P3"};
   return config;
 }
 
@@ -52,13 +53,19 @@ bool ended_as_told(const launch::MemberEnd& end) {
 }
 
 Expected<void> tell(std::string_view story, Crash crash) {
-  auto transcripts = launch::SharedArray<Transcript>::create(3);
+  const GroupConfig config = group_of_three_and_one(story);
+  const auto members = static_cast<std::uint32_t>(config.members.size());
+  auto transcripts = launch::SharedArray<Transcript>::create(members);
   if (!transcripts) return std::unexpected(transcripts.error());
-  const GroupConfig config = group_of_three(story);
-  const auto ends = launch::run_members(
-      3, launch::As::processes, kTimeoutNs,
-      [&](std::uint32_t rank) { return run_member(config, rank, crash, (*transcripts)[rank]); },
-      kTimeoutNs);
+  auto cue = launch::SharedArray<std::uint64_t>::create(1);
+  if (!cue) return std::unexpected(cue.error());
+  const auto play = [&](std::uint32_t place) {
+    return run_member(
+        config,
+        {.place = place, .crash = crash, .transcript = (*transcripts)[place], .cue = (*cue)[0]});
+  };
+  const auto ends =
+      launch::run_members(members, launch::As::processes, kTimeoutNs, play, kTimeoutNs);
   if (!ends) return std::unexpected(ends.error());
   fmt::print("P2 dies {}:\n", story);
   print(*transcripts, config);

@@ -13,8 +13,17 @@ enum class Crash : std::uint8_t {
   late,   ///< on every link, applied by nobody that lived to tell: every survivor must apply it
 };
 
-/// Lives the part of the member at `rank` of the story and returns what its process exits with: 0
-/// if it ended as told. P2, at rank 1, does not return: it dies by SIGKILL.
-int run_member(const GroupConfig& config, std::uint32_t rank, Crash crash, Transcript& transcript);
+/// One member's part in the story.
+struct Part {
+  std::uint32_t place = 0;  ///< among GroupConfig::members
+  Crash crash = Crash::early;
+  Transcript& transcript;
+  /// In shared memory: 1 when the view of two is installed, which is P4's cue.
+  std::uint64_t& cue;
+};
+
+/// Lives `part` and returns what its process exits with: 0 if it ended as told. P2 does not return:
+/// it dies by SIGKILL.
+int run_member(const GroupConfig& config, const Part& part);
 
 }  // namespace lockstep::examples

@@ -12,8 +12,19 @@ namespace lockstep::examples {
 
 /// The steps of the story, in the order in which they are told: what happens at several members
 /// has no order between them.
-enum class Step : std::uint8_t { view_1, put_5, put_10, crash, put_20, view_2, put_30 };
-inline constexpr std::size_t kSteps = 7;
+enum class Step : std::uint8_t {
+  view_1,
+  put_5,
+  put_10,
+  crash,
+  put_20,
+  view_2,
+  save,
+  load,
+  view_3,
+  put_30,
+};
+inline constexpr std::size_t kSteps = 10;
 
 /// What one member saw, a line per step; empty: it did not see that. Zero bytes are an empty one,
 /// so it can live in a launch::SharedArray and be read when its writer has died.

@@ -18,7 +18,8 @@ Told told(const std::string& story) {
   return {status, program.output()};
 }
 
-// In the middle of the put its sender dies, and what the survivors saw is all or nothing.
+// In the middle of the put its sender dies, and what the survivors saw is all or nothing. Who joins
+// then gets what they saw.
 
 TEST(ProgramTest, ACartWhosePutHadNotLeftItsSender) {
   const Told early = told("early");
@@ -31,7 +32,10 @@ TEST(ProgramTest, ACartWhosePutHadNotLeftItsSender) {
       "  P1 P2 P3    PUT cart 10 by P3\n"
       "  P2          P2 dies in the middle of PUT cart 20, before any byte of it has left P2\n"
       "  P1 P3       view 2 of P1 P3: cart = 10\n"
-      "  P1 P3       PUT cart 30 by P1\n");
+      "  P3          the state at the beginning of view 3 is given: cart = 10\n"
+      "  P4          the state has come: cart = 10\n"
+      "  P1 P3 P4    view 3 of P1 P3 P4: cart = 10\n"
+      "  P1 P3 P4    PUT cart 30 by P4\n");
 }
 
 TEST(ProgramTest, ACartWhosePutHadReachedTheOthers) {
@@ -45,7 +49,10 @@ TEST(ProgramTest, ACartWhosePutHadReachedTheOthers) {
             "  P2          P2 dies in the middle of PUT cart 20, after its bytes have left P2\n"
             "  P1 P3       PUT cart 20 by P2\n"
             "  P1 P3       view 2 of P1 P3: cart = 20\n"
-            "  P1 P3       PUT cart 30 by P1\n");
+            "  P3          the state at the beginning of view 3 is given: cart = 20\n"
+            "  P4          the state has come: cart = 20\n"
+            "  P1 P3 P4    view 3 of P1 P3 P4: cart = 20\n"
+            "  P1 P3 P4    PUT cart 30 by P4\n");
 }
 
 TEST(ProgramTest, ACartOfAnotherStoryIsRefused) { EXPECT_EQ(told("never").status, 2); }

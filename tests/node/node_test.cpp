@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -30,6 +31,10 @@ class Nodes : public testing::TestWithParam<const char*> {
   Nodes() {
     std::string name = testing::TempDir() + "lockstep-node-XXXXXX";
     folder_ = ::mkdtemp(name.data());
+    if (std::string_view(GetParam()) == "tcp") {
+      addresses_ = fmt::format("addresses = [\"{}\"]\n",
+                               fmt::join(launch::local_addresses("tcp", 3, {}).value(), "\", \""));
+    }
   }
   ~Nodes() override {
     nodes_.clear();
@@ -39,22 +44,36 @@ class Nodes : public testing::TestWithParam<const char*> {
   [[nodiscard]] std::string path(const std::string& name) const { return folder_ + "/" + name; }
 
   void write_config(const std::string& more_of_group = "") const {
-    std::string addresses;
-    if (std::string_view(GetParam()) == "tcp") {
-      addresses = fmt::format("addresses = [\"{}\"]\n",
-                              fmt::join(launch::local_addresses("tcp", 3, {}).value(), "\", \""));
-    }
     std::ofstream(path("group.toml"))
         << "[reactor]\nidle = \"backoff\"\ncounters_file = \"" << path("{self}.counters")
         << "\"\n[group]\nname = \"node-" << ::getpid()
         << "\"\nmembers = [\"a\", \"b\", \"c\"]\nring_bytes = 65_536\ntransport = \"" << GetParam()
         << "\"\n"
-        << addresses << more_of_group << "[node]\nlisten = \"" << path("{self}.sock") << "\"\n";
+        << addresses_ << more_of_group << "[node]\nlisten = \"" << path("{self}.sock") << "\"\n";
   }
 
   RunningNode& start(const std::string& self) {
     const auto started = nodes_.try_emplace(self, path("group.toml"), self, path(self + ".lines"));
     return started.first->second;
+  }
+  void kill_and_wait(const std::string& self) {
+    node(self).signal(SIGKILL);
+    EXPECT_EQ(node(self).end(), 128 + SIGKILL);
+  }
+  RunningNode& start_again(const std::string& self) {
+    nodes_.erase(self);
+    std::filesystem::remove(path(self + ".lines"));
+    return start(self);
+  }
+  /// The file of the same group for a member that serves its clients elsewhere.
+  [[nodiscard]] std::string config_of_another_place() const {
+    std::ifstream file(path("group.toml"));
+    std::string text(std::istreambuf_iterator<char>(file), {});
+    for (std::size_t at = 0; (at = text.find("/{self}", at)) != std::string::npos; ++at) {
+      text.insert(at + 1, "other-");
+    }
+    std::ofstream(path("other.toml")) << text;
+    return path("other.toml");
   }
   void start_all() {
     for (const char* self : {"a", "b", "c"}) start(self);
@@ -90,6 +109,7 @@ class Nodes : public testing::TestWithParam<const char*> {
   }
 
   std::string folder_;
+  std::string addresses_;  ///< the line of the file
   std::map<std::string, RunningNode> nodes_;
 };
 
@@ -165,20 +185,96 @@ TEST_P(Nodes, WaitWithoutAQuorumAndSaySo) {
       << node("a").lines();
 }
 
-TEST_P(Nodes, ComeBackAsANewIncarnationWhenEvicted) {
-  write_config("silence_timeout_ns = 1_000_000_000\njoin_timeout_ns = 5_000_000_000\n");
+// Whatever its rank was, and with nothing left of it but its name.
+TEST_P(Nodes, ComeBackWithTheStateWhenKilledAndStartedAgain) {
+  write_config();
   ASSERT_NO_FATAL_FAILURE(start_all());
+  put("a", "cart", "5");
+  struct Round {
+    std::string victim, other, view_without, view_with;
+  };
+  for (const Round& round :
+       {Round{"b", "c", ": a c;", ": a c b;"}, Round{"a", "b", ": c b;", ": c b a;"}}) {
+    kill_and_wait(round.victim);
+    node(round.other).wait_for(round.view_without);
+    put(round.other, "while gone", round.victim);
+    RunningNode& back = start_again(round.victim);
+    const std::string of_back = back.wait_for(round.view_with);
+    EXPECT_EQ(kv("get", round.victim, {"while gone"}).output, round.victim + "\n");
+    EXPECT_EQ(kv("get", round.victim, {"cart"}).output, "5\n");
+    const std::string of_other = node(round.other).wait_for(round.view_with);
+    EXPECT_EQ(of_back.substr(of_back.find("digest")), of_other.substr(of_other.find("digest")));
+    put(round.victim, "back", round.victim);
+    EXPECT_EQ(get(round.other, "back"), round.victim + "\n");
+  }
+  for (const char* self : {"a", "b", "c"}) node(self).signal(SIGTERM);
+  for (const char* self : {"a", "b", "c"}) EXPECT_EQ(node(self).end(), 0) << node(self).lines();
+}
+
+// Stopped for longer than the shortest silence that a heartbeat of 0.1 s allows.
+TEST_P(Nodes, ComeBackWithTheStateWhenEvicted) {
+  write_config("silence_timeout_ns = 1_000_000_000\n");
+  ASSERT_NO_FATAL_FAILURE(start_all());
+  put("b", "cart", "5");
   node("b").signal(SIGSTOP);
-  node("a").wait_for("view 2: a c");
+  node("a").wait_for(": a c;");
+  put("c", "cart", "10");
   node("b").signal(SIGCONT);
   node("b").wait_for("evicted: the others went on without this member");
   node("b").wait_for("joining group", 2);
-  // Until it has joined, it knows nothing and says so.
-  const Said said = kv("get", "b", {"key"});
-  EXPECT_NE(said.status, 0) << said.output;
-  put("a", "key", "value");
+  node("b").wait_for(": a c b;");
+  EXPECT_EQ(kv("get", "b", {"cart"}).output, "10\n");
+  put("b", "cart", "20");
+  EXPECT_EQ(get("a", "cart"), "20\n");
   node("b").signal(SIGTERM);
   EXPECT_EQ(node("b").end(), 0) << node("b").lines();
+}
+
+// Its name, or the place where it serves, was not free yet when a member was started again.
+TEST_P(Nodes, TryAgainWhileTheirFormerSelfEnds) {
+  write_config();
+  ASSERT_NO_FATAL_FAILURE(start_all());
+  put("a", "key", "value");
+  RunningNode other(config_of_another_place(), "b", path("other.lines"));
+  other.wait_for("trying again in 0.1 s");
+  kill_and_wait("b");
+  other.wait_for(": a c b;");
+  EXPECT_EQ(kv("get", "other-b", {"key"}).output, "value\n");
+
+  RunningNode same(path("group.toml"), "c", path("same.lines"));
+  same.wait_for("somebody serves there; name another path; trying again in 0.1 s");
+  kill_and_wait("c");
+  same.wait_for(": a b c;");
+  EXPECT_EQ(kv("get", "c", {"key"}).output, "value\n");
+}
+
+TEST_P(Nodes, GiveUpANameThatStaysTaken) {
+  write_config();
+  ASSERT_NO_FATAL_FAILURE(start_all());
+  RunningNode second(config_of_another_place(), "b", path("second.lines"));
+  second.wait_for("trying again in");
+  EXPECT_EQ(second.end(), 1) << second.lines();
+  put("b", "key", "value");
+}
+
+TEST_P(Nodes, EndAtOnceWhenTheirConfigurationIsNotTheOthers) {
+  write_config();
+  ASSERT_NO_FATAL_FAILURE(start_all());
+  kill_and_wait("b");
+  node("a").wait_for(": a c;");
+  write_config("silence_timeout_ns = 3_000_000_000\n");
+  RunningNode& other = start_again("b");
+  EXPECT_EQ(other.end(), 1) << other.lines();
+  EXPECT_NE(other.lines().find("differ: group.silence_timeout_ns"), std::string::npos)
+      << other.lines();
+  EXPECT_EQ(other.lines().find("trying again"), std::string::npos) << other.lines();
+}
+
+TEST_P(Nodes, TryAgainUntilTheOthersAreThere) {
+  write_config("join_timeout_ns = 3_000_000_000\n");
+  start("a").wait_for("did not appear within 3.0 s");
+  node("a").wait_for("trying again in 0.1 s");
+  ASSERT_NO_FATAL_FAILURE(start_all());
 }
 
 INSTANTIATE_TEST_SUITE_P(Media, Nodes, testing::Values("shm", "tcp"),

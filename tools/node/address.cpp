@@ -61,7 +61,7 @@ Expected<void> clear_path(const Address& address) {
   struct stat file{};
   if (::lstat(address.text.c_str(), &file) != 0) return {};
   if (!S_ISSOCK(file.st_mode)) {
-    return fail(ErrorCode::identity_in_use,
+    return fail(ErrorCode::invalid_argument,
                 fmt::format("{} exists and is no socket; name another path", address.text));
   }
   if (connect_to(address, kAlivePatienceMs)) {
@@ -113,7 +113,10 @@ Expected<Descriptor> listen_at(const Address& address) {
   const int yes = 1;
   ::setsockopt(socket->get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   if (::bind(socket->get(), generic(address), address.socket_bytes) != 0) {
-    return failed(address, "cannot serve clients there", errno);
+    const int reason = errno;
+    auto error = failed(address, "cannot serve clients there", reason);
+    if (reason == EADDRINUSE) error.error().code = ErrorCode::identity_in_use;
+    return error;
   }
   if (::listen(socket->get(), kBacklog) != 0) return failed(address, "listen", errno);
   return socket;

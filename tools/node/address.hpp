@@ -24,7 +24,8 @@ struct Address {
 Expected<Address> parse_address(std::string_view text);
 
 /// A non-blocking socket that listens at `address`. A path left behind by a process that is gone is
-/// taken over. Errors: system, identity_in_use (somebody serves there).
+/// taken over. Errors: system, identity_in_use (somebody serves there), invalid_argument (the path
+/// is that of something else).
 Expected<Descriptor> listen_at(const Address& address);
 
 /// A non-blocking socket that is connected. Blocks for at most `timeout_ms`. Errors: system,

@@ -24,6 +24,8 @@ constexpr std::uint64_t kLeaveTimeoutNs = 5'000 * kMillisecond;
 constexpr std::uint64_t kAnswerTimeoutNs = 2'000 * kMillisecond;
 constexpr std::uint64_t kFirstPauseNs = 100 * kMillisecond;
 constexpr std::uint64_t kLongestPauseNs = 5'000 * kMillisecond;
+/// A process that was killed is gone when its memory is freed: well below a second.
+constexpr std::uint64_t kTakenPatienceNs = 5'000 * kMillisecond;
 
 constexpr std::string_view kUnknownOutcome =
     "this member left its group before it saw what became of the request: it may or may not have "
@@ -42,11 +44,48 @@ void pause(std::uint64_t ns) {
   ::nanosleep(&time, nullptr);
 }
 
-/// The others may come, or find out about this member's former self, a little later.
-bool may_go_away(ErrorCode code) {
-  return code == ErrorCode::member_absent || code == ErrorCode::member_lost ||
-         code == ErrorCode::identity_in_use || code == ErrorCode::timed_out ||
-         code == ErrorCode::system;
+/// When to try again what failed, and when to give up.
+class Attempts {
+ public:
+  /// How long to wait before the next attempt; nothing: there is none.
+  std::optional<std::uint64_t> pause_after(ErrorCode code) {
+    if (!may_go_away(code)) return std::nullopt;
+    const std::uint64_t pause_ns = pause_ns_;
+    pause_ns_ = std::min(2 * pause_ns_, kLongestPauseNs);
+    return pause_ns;
+  }
+  void succeeded() {
+    was_member_ = true;
+    pause_ns_ = kFirstPauseNs;
+  }
+
+ private:
+  /// The others may come, or find out about this member's former self, a little later. A name that
+  /// stays taken is somebody else's; and what the system refuses from the beginning, it will go on
+  /// to refuse.
+  [[nodiscard]] bool may_go_away(ErrorCode code) const {
+    switch (code) {
+      case ErrorCode::member_absent:
+      case ErrorCode::member_lost:
+      case ErrorCode::timed_out:
+        return true;
+      case ErrorCode::identity_in_use:
+        return was_member_ || now_ns() - began_ns_ < kTakenPatienceNs;
+      case ErrorCode::system:
+        return was_member_;
+      default:
+        return false;
+    }
+  }
+
+  const std::uint64_t began_ns_ = now_ns();
+  bool was_member_ = false;
+  std::uint64_t pause_ns_ = kFirstPauseNs;
+};
+
+void tell_of_pause(const NodeMember& member, const Error& error, std::uint64_t pause_ns) {
+  member.tell(fmt::format("{}; trying again in {:.1f} s", error.message,
+                          static_cast<double>(pause_ns) / 1e9));
 }
 
 /// One member of one group, from joining to leaving or being evicted.
@@ -111,28 +150,38 @@ class Incarnation {
   std::optional<Group> group_;
 };
 
-/// Joins, and after an eviction joins again, until a stop is requested.
+/// Joins, and joins again after an eviction or what may go away, until a stop is requested.
 Expected<void> live(const NodeConfig& config, ServedStore& store, NodeMember& member,
                     StopRequest& stop) {
   const GroupConfig& group = config.member.group;
-  bool was_member = false;
-  std::uint64_t pause_ns = kFirstPauseNs;
+  Attempts attempts;
   for (;;) {
     member.tell(fmt::format("joining group '{}' of {}", group.name, fmt::join(group.members, " ")));
     Incarnation incarnation(config, store, member, stop);
     if (auto joined = incarnation.join(); !joined) {
-      if (!was_member || !may_go_away(joined.error().code)) return joined;
-      member.tell(fmt::format("{}; trying again in {:.1f} s", joined.error().message,
-                              static_cast<double>(pause_ns) / 1e9));
-      pause(pause_ns);
-      pause_ns = std::min(2 * pause_ns, kLongestPauseNs);
+      const auto pause_ns = attempts.pause_after(joined.error().code);
+      if (!pause_ns) return joined;
+      tell_of_pause(member, joined.error(), *pause_ns);
+      pause(*pause_ns);
       continue;
     }
-    was_member = true;
-    pause_ns = kFirstPauseNs;
+    attempts.succeeded();
     if (auto lived = incarnation.live(); !lived) return lived;
     if (stop.made()) return {};
-    pause(pause_ns);
+    pause(kFirstPauseNs);
+  }
+}
+
+/// A process that was killed just now may hold the place for a moment more.
+Expected<Descriptor> listen_patiently(const Address& address, const NodeMember& member) {
+  Attempts attempts;
+  for (;;) {
+    auto listener = listen_at(address);
+    if (listener) return listener;
+    const auto pause_ns = attempts.pause_after(listener.error().code);
+    if (!pause_ns) return listener;
+    tell_of_pause(member, listener.error(), *pause_ns);
+    pause(*pause_ns);
   }
 }
 
@@ -141,10 +190,10 @@ Expected<void> live(const NodeConfig& config, ServedStore& store, NodeMember& me
 Expected<void> run_node(const NodeConfig& config) {
   Bell bell;
   if (!bell.open()) return fail(ErrorCode::system, "cannot make an eventfd: too many open files?");
-  auto listener = listen_at(config.listen);
-  if (!listener) return std::unexpected(listener.error());
   ServedStore store(bell);
   NodeMember member(config.member.group.self, store);
+  auto listener = listen_patiently(config.listen, member);
+  if (!listener) return std::unexpected(listener.error());
   StopRequest stop([&](bool again) {
     member.tell(again ? "asked to end twice: ended without leaving" : "ended before it had joined");
     if (config.listen.is_path) ::unlink(config.listen.text.c_str());
