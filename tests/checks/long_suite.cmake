@@ -15,6 +15,17 @@ add_test(NAME long.conformance
 set_tests_properties(long.conformance PROPERTIES LABELS long TIMEOUT 14400
   ENVIRONMENT LOCKSTEP_CONFORMANCE_WRITES=10000000)
 
+# Two hundred times killed and back, over each medium; ten minutes beside four busy loops.
+add_test(NAME long.rejoin
+         COMMAND $<TARGET_FILE:process_tests> --gtest_filter=*OverAndOver*:*BesideBusyLoops*)
+set_tests_properties(long.rejoin PROPERTIES LABELS long TIMEOUT 7200
+  ENVIRONMENT "LOCKSTEP_REJOIN_CYCLES=200;LOCKSTEP_BUSY_SECONDS=600")
+# A hundred times stopped for good, noticed within 5 s, and nobody else evicted.
+add_test(NAME long.stopped
+         COMMAND $<TARGET_FILE:process_tests> --gtest_filter=*GoOnWithoutAStoppedMember*
+                 --gtest_repeat=50)
+set_tests_properties(long.stopped PROPERTIES LABELS long TIMEOUT 7200)
+
 add_fuzz_tests(long.fuzz 600 long)
 
 add_test(NAME long.model COMMAND ${CMAKE_SOURCE_DIR}/ci/check-model --long)

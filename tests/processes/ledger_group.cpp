@@ -120,9 +120,10 @@ class LedgerMember {
 
 }  // namespace
 
-LedgerGroup::LedgerGroup(GroupConfig config, LedgerOptions options)
+LedgerGroup::LedgerGroup(GroupConfig config, LedgerOptions options, Start start)
     : config_(std::move(config)),
       options_(options),
+      start_(std::move(start)),
       words_(launch::SharedArray<LedgerWords>::create(config_.members.size()).value()),
       orders_(launch::SharedArray<LedgerOrders>::create(config_.members.size()).value()),
       processes_(config_.members.size()) {}
@@ -135,7 +136,7 @@ void LedgerGroup::start(std::uint32_t member, const LedgerOptions& options) {
     own.self = config_.members[member];
     return LedgerMember(own, options, words_[member], orders_[member]).run();
   };
-  auto started = Child::start(body);
+  auto started = start_ ? start_(member, body) : Child::start(body);
   ASSERT_TRUE(started) << started.error().message;
   processes_[member].push_back(std::move(*started));
 }

@@ -48,7 +48,10 @@ struct LedgerOptions {
 /// says. Who is evicted joins again by itself.
 class LedgerGroup {
  public:
-  LedgerGroup(GroupConfig config, LedgerOptions options);
+  /// How the process of a member is started: Child::start, or in a network of its own.
+  using Start = std::function<Expected<Child>(std::uint32_t member, const std::function<int()>&)>;
+
+  LedgerGroup(GroupConfig config, LedgerOptions options, Start start = {});
 
   /// Starts the process of a member, anew if there was one.
   void start(std::uint32_t member) { start(member, options_); }
@@ -72,6 +75,7 @@ class LedgerGroup {
 
   const GroupConfig config_;
   const LedgerOptions options_;
+  const Start start_;
   const runtime::TscClock clock_;
   launch::SharedArray<LedgerWords> words_;
   launch::SharedArray<LedgerOrders> orders_;

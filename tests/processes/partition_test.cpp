@@ -9,6 +9,7 @@
 
 #include "tests/partitions/partitions.hpp"
 #include "tests/processes/group_fixture.hpp"
+#include "tests/processes/ledger_group.hpp"
 #include "tests/processes/running_group.hpp"
 
 // Groups over TCP whose members are alone in a network each: bad networks cost time, never order;
@@ -34,19 +35,26 @@ class PartitionedGroup : public testing::Test {
     network_.emplace(std::move(*made));
   }
 
-  void start(const Load& load, std::uint64_t ring_bytes = 1 << 16,
-             IpVersion version = IpVersion::v4) {
+  GroupConfig config_for(IpVersion version = IpVersion::v4) const {
     GroupConfig config = group_of(kMembers, 0, unique_name("partition"));
     config.transport = "tcp";
-    config.ring_bytes = ring_bytes;
     for (std::uint32_t rank = 0; rank < kMembers; ++rank) {
       const std::string host = network_->address(rank, version);
       config.addresses.push_back(version == IpVersion::v4 ? host + ":7000" : "[" + host + "]:7000");
     }
-    ASSERT_NO_FATAL_FAILURE(
-        group_.start(config, {load}, [&](std::uint32_t member, const std::function<int()>& body) {
-          return network_->start_in(member, body);
-        }));
+    return config;
+  }
+  RunningGroup::Start in_its_network() {
+    return [&](std::uint32_t member, const std::function<int()>& body) {
+      return network_->start_in(member, body);
+    };
+  }
+
+  void start(const Load& load, std::uint64_t ring_bytes = 1 << 16,
+             IpVersion version = IpVersion::v4) {
+    GroupConfig config = config_for(version);
+    config.ring_bytes = ring_bytes;
+    ASSERT_NO_FATAL_FAILURE(group_.start(config, {load}, in_its_network()));
   }
 
   /// The faults of the tests below strike a group that is busy.
@@ -168,6 +176,26 @@ TEST_F(PartitionedGroup, AMemberKilledUnderLoadIsReportedAsDead) {
   }
   ASSERT_TRUE(group_.wait_for_progress({0, 1}, 300));
   ASSERT_NO_FATAL_FAILURE(group_.expect_to_settle({0, 1}));
+}
+
+// Alone, it is told nothing: when it hears the others again it asks, and comes back.
+TEST_F(PartitionedGroup, WhoWasAloneComesBackWhenThePartitionHeals) {
+  for (const std::uint32_t alone : {2U, 0U}) {
+    std::vector<std::uint32_t> others{0, 1, 2};
+    std::erase(others, alone);
+    LedgerGroup group(config_for(), {.ballast_bytes = 10'000}, in_its_network());
+    for (const std::uint32_t member : {0U, 1U, 2U}) group.start(member);
+    ASSERT_TRUE(group.wait_for({0, 1, 2}));
+    ASSERT_TRUE(network_->separate(std::vector<std::uint32_t>{alone}));
+    ASSERT_TRUE(group.wait_for(others)) << alone;
+    ASSERT_TRUE(group.wait_until([&] { return group.words(alone).quorums_lost == 1; }));
+    // Longer than the others keep what would tell it.
+    pause_ns(3 * kSecond);
+    ASSERT_TRUE(network_->heal());
+    ASSERT_TRUE(group.wait_until([&] { return group.words(alone).evictions == 1; })) << alone;
+    ASSERT_TRUE(group.wait_for({0, 1, 2})) << alone;
+    ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 1, 2}));
+  }
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <functional>
@@ -165,17 +166,18 @@ TEST_P(Rejoin, ASlowMemberIsNamedAndKeptUnlessTheGroupIsToldOtherwise) {
   }
 }
 
-/// How often in `ci/long`; here only so often that it is seen to work.
-int cycles() {
-  const char* const asked = std::getenv("LOCKSTEP_REJOIN_CYCLES");
-  return asked == nullptr ? 6 : std::atoi(asked);
+/// How often or long in `ci/long`; otherwise only so much that it is seen to work.
+int asked_for(const char* variable, int otherwise) {
+  const char* const asked = std::getenv(variable);
+  return asked == nullptr ? otherwise : std::atoi(asked);
 }
 
 TEST_P(Rejoin, MembersAreKilledAndComeBackOverAndOver) {
   LedgerGroup group(new_group(3, 3), {.ballast_bytes = 100'000, .pace_ns = 200'000});
   for (const std::uint32_t member : {0U, 1U, 2U}) group.start(member);
   ASSERT_TRUE(group.wait_for({0, 1, 2}));
-  for (int cycle = 0; cycle < cycles(); ++cycle) {
+  const int cycles = asked_for("LOCKSTEP_REJOIN_CYCLES", 6);
+  for (int cycle = 0; cycle < cycles; ++cycle) {
     const auto victim = static_cast<std::uint32_t>(cycle * 7 % 3);
     group.kill(victim);
     group.start(victim);
@@ -205,6 +207,31 @@ TEST_P(Rejoin, NobodyWaitsForALargeState) {
           1e6);
   EXPECT_GT(meanwhile, 10u);
   ASSERT_TRUE(group.wait_for({0, 1, 2}));
+  ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 1, 2}));
+}
+
+TEST_P(Rejoin, NobodyIsEvictedBesideBusyLoops) {
+  LedgerGroup group(new_group(3, 3), {});
+  for (const std::uint32_t member : {0U, 1U, 2U}) group.start(member);
+  ASSERT_TRUE(group.wait_for({0, 1, 2}));
+  std::vector<Child> loops;
+  for (int i = 0; i < 4; ++i) {
+    auto loop = Child::start([]() -> int {
+      std::atomic<std::uint64_t> turns{0};
+      while (true) turns.fetch_add(1, std::memory_order_relaxed);
+    });
+    ASSERT_TRUE(loop);
+    loops.push_back(std::move(*loop));
+  }
+  const runtime::TscClock clock;
+  const auto seconds = static_cast<std::uint64_t>(asked_for("LOCKSTEP_BUSY_SECONDS", 5));
+  const std::uint64_t deadline_ns = clock.now_ns() + seconds * kSecond;
+  while (clock.now_ns() < deadline_ns) usleep(100'000);
+  for (const std::uint32_t member : {0U, 1U, 2U}) {
+    EXPECT_EQ(heard(group.words(member).view), 1u) << member;
+    EXPECT_EQ(group.words(member).quorums_lost, 0u) << member;
+  }
+  loops.clear();
   ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 1, 2}));
 }
 
