@@ -16,6 +16,9 @@ namespace lockstep::examples {
 /// value is hashed with the digest so far as the seed (XXH3, Collet).
 class Digest {
  public:
+  /// Goes on from `value`, what another digest had come to.
+  explicit Digest(std::uint64_t value = 0) noexcept : value_(value) {}
+
   template <class T>
     requires std::has_unique_object_representations_v<T>
   void add(const T& value) noexcept {
@@ -25,7 +28,7 @@ class Digest {
   [[nodiscard]] std::uint64_t value() const noexcept { return value_; }
 
  private:
-  std::uint64_t value_ = 0;
+  std::uint64_t value_;
 };
 
 /// 16 hex digits.

@@ -1,7 +1,10 @@
 #include "examples/matching_engine/engine.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cstring>
+#include <span>
 
 namespace lockstep::examples {
 
@@ -55,6 +58,82 @@ void MatchingEngine::apply(const OrderMessage& order) {
   }
   --orders_;
   ++malformed_;
+}
+
+bool MatchingEngine::save(SnapshotWriter& writer) {
+  if (writer.first()) {
+    saving_ = encode(snapshot());
+    saved_bytes_ = 0;
+  }
+  saved_bytes_ += writer.write(std::span(saving_).subspan(saved_bytes_));
+  if (saved_bytes_ < saving_.size()) return false;
+  saving_ = {};
+  saved_bytes_ = 0;
+  return true;
+}
+
+void MatchingEngine::load(SnapshotReader& reader) {
+  if (reader.first()) loading_.clear();
+  const std::span<const std::byte> bytes = reader.bytes();
+  const std::size_t most_bytes = most_snapshot_bytes(book_.most_orders());
+  if (loading_.size() + bytes.size() > most_bytes) {
+    return reader.fail(
+        fmt::format("the state of the matching engine has more than the {} bytes that a book of "
+                    "{} orders can have; do all members have the same --book-orders?",
+                    most_bytes, book_.most_orders()));
+  }
+  loading_.insert(loading_.end(), bytes.begin(), bytes.end());
+  if (!reader.last()) return;
+  const auto state = decode(loading_);
+  loading_ = {};
+  if (!state) return reader.fail(state.error().message);
+  if (const auto restored = restore(*state); !restored) reader.fail(restored.error().message);
+}
+
+EngineSnapshot MatchingEngine::snapshot() const {
+  EngineSnapshot snapshot{.most_orders = book_.most_orders(),
+                          .orders = orders_,
+                          .malformed = malformed_,
+                          .finished = finished_,
+                          .events_digest = recorder_.digest().value(),
+                          .events_by_kind = recorder_.counts(),
+                          .unknown_executions = recorder_.unknown_executions(),
+                          .resting = {}};
+  snapshot.resting.reserve(book_.size());
+  book_.for_each_resting([&](const RestingOrder& order) { snapshot.resting.push_back(order); });
+  return snapshot;
+}
+
+Expected<void> MatchingEngine::restore(const EngineSnapshot& snapshot) {
+  if (snapshot.most_orders != book_.most_orders()) {
+    return fail(ErrorCode::mismatch,
+                fmt::format("the state is that of an engine with room for {} resting orders, this "
+                            "one has room for {}; give all members the same --book-orders",
+                            snapshot.most_orders, book_.most_orders()));
+  }
+  const auto count = [&](EventKind kind) {
+    return snapshot.events_by_kind[static_cast<std::size_t>(kind)];
+  };
+  // No kind is 0. Each resting order was accepted once, each unknown execution is an unknown id.
+  if (snapshot.events_by_kind[0] != 0 || snapshot.resting.size() > count(EventKind::accepted) ||
+      snapshot.unknown_executions > count(EventKind::unknown_id)) {
+    return fail(ErrorCode::input, "the state counts events that cannot have happened");
+  }
+  book_.clear();
+  for (const RestingOrder& order : snapshot.resting) {
+    if (book_.restore(order)) continue;
+    book_.clear();
+    return fail(ErrorCode::input,
+                fmt::format("the state has an order that cannot rest: id {}, price {}, quantity "
+                            "{}, instrument {}, side {}",
+                            order.order_id, order.price, order.quantity, order.instrument,
+                            static_cast<unsigned>(order.side)));
+  }
+  recorder_.restore(snapshot);
+  orders_ = snapshot.orders;
+  malformed_ = snapshot.malformed;
+  finished_ = snapshot.finished;
+  return {};
 }
 
 std::uint64_t MatchingEngine::digest() const {

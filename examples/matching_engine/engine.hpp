@@ -1,12 +1,16 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "examples/matching_engine/digest.hpp"
+#include "examples/matching_engine/engine_snapshot.hpp"
 #include "examples/matching_engine/order_book.hpp"
 #include "examples/matching_engine/order_event.hpp"
 #include "examples/matching_engine/order_message.hpp"
+#include "lockstep/error.hpp"
 #include "lockstep/state_machine.hpp"
 
 namespace lockstep::examples {
@@ -35,7 +39,17 @@ class EventRecorder final : public EventSink {
                            event.reason == static_cast<std::uint8_t>(OrderKind::execute);
   }
 
+  /// What it had come to when `snapshot` was taken.
+  void restore(const EngineSnapshot& snapshot) noexcept {
+    digest_ = Digest(snapshot.events_digest);
+    events_by_kind_ = snapshot.events_by_kind;
+    unknown_executions_ = snapshot.unknown_executions;
+  }
+
   [[nodiscard]] const Digest& digest() const noexcept { return digest_; }
+  [[nodiscard]] const std::array<std::uint64_t, kEventKinds>& counts() const noexcept {
+    return events_by_kind_;
+  }
   [[nodiscard]] std::uint64_t count(EventKind kind) const noexcept {
     return events_by_kind_[static_cast<std::size_t>(kind)];
   }
@@ -63,6 +77,12 @@ class MatchingEngine : public StateMachine {
   /// The same without a message around it: for a run without a group.
   void apply(const OrderMessage& order);
 
+  /// The whole state, copied at the first call: a walk of the book, some milliseconds.
+  bool save(SnapshotWriter& writer) override;
+  /// In place of what this engine holds. What is no state of an engine with the same room is
+  /// refused; no order of it then rests here.
+  void load(SnapshotReader& reader) override;
+
   /// An `end_of_input` was applied.
   [[nodiscard]] bool finished() const noexcept { return finished_; }
   /// Over all events so far and the book as it rests now. Walks the book.
@@ -71,11 +91,17 @@ class MatchingEngine : public StateMachine {
   [[nodiscard]] const OrderBook& book() const noexcept { return book_; }
 
  private:
+  [[nodiscard]] EngineSnapshot snapshot() const;
+  Expected<void> restore(const EngineSnapshot& snapshot);
+
   EventRecorder recorder_;
   OrderBook book_;
   std::uint64_t orders_ = 0;
   std::uint64_t malformed_ = 0;
   bool finished_ = false;
+  std::vector<std::byte> saving_;   ///< a snapshot on its way out, written up to…
+  std::size_t saved_bytes_ = 0;     ///< …here
+  std::vector<std::byte> loading_;  ///< what came so far of one on its way in
 };
 
 }  // namespace lockstep::examples

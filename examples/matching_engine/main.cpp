@@ -5,8 +5,10 @@
 #include <cstdlib>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "examples/matching_engine/failover.hpp"
 #include "examples/matching_engine/generator.hpp"
 #include "examples/matching_engine/options.hpp"
 #include "examples/matching_engine/order_source.hpp"
@@ -71,11 +73,22 @@ Expected<std::vector<launch::MemberEnd>> run_replicated(OrderSource& source,
   const std::uint64_t paced_ns =
       options.speed_up == 0 ? 0 : (summary.last_time_ns - summary.first_time_ns) / options.speed_up;
   const std::uint64_t timeout_ns = paced_ns + options.timeout_s * kNsPerSecond;
+  const auto body = [&](std::uint32_t rank) {
+    return run_member(rank, source, summary, options, shared);
+  };
+  if (options.kill) {
+    const Sighting& victim = shared.sightings[*options.kill];
+    const launch::Strike strike{.rank = *options.kill,
+                                .due =
+                                    [&] {
+                                      return seen(victim.joined_ns) != 0 &&
+                                             seen(victim.orders) >= summary.orders / 2;
+                                    },
+                                .about_to_kill = [&] { show(shared.kill[0].killed_ns, now_ns()); }};
+    return launch::run_members_and_strike(options.members, timeout_ns, body, strike);
+  }
   // Who is left goes on to the end, if it is a quorum.
-  auto ends = launch::run_members(
-      options.members, options.as, timeout_ns,
-      [&](std::uint32_t rank) { return run_member(rank, source, summary, options, shared); },
-      timeout_ns);
+  auto ends = launch::run_members(options.members, options.as, timeout_ns, body, timeout_ns);
   if (ends) leave_if_threads_remain(options, *ends);
   return ends;
 }
@@ -87,9 +100,11 @@ Expected<bool> run(Options& options) {
   if (!summary) return std::unexpected(summary.error());
   auto results = launch::SharedArray<MemberResult>::create(options.members);
   if (!results) return std::unexpected(results.error());
-  auto done = launch::SharedArray<std::uint64_t>::create(1);
-  if (!done) return std::unexpected(done.error());
-  SharedRun shared{std::move(*results), std::move(*done)};
+  auto sightings = launch::SharedArray<Sighting>::create(options.members);
+  if (!sightings) return std::unexpected(sightings.error());
+  auto kill = launch::SharedArray<KillSighting>::create(1);
+  if (!kill) return std::unexpected(kill.error());
+  SharedRun shared{std::move(*results), std::move(*sightings), std::move(*kill)};
 
   std::vector<launch::MemberEnd> ends;
   Options alone_options = options;
@@ -107,8 +122,10 @@ Expected<bool> run(Options& options) {
   if (auto ran = run_alone(**source, *summary, alone_options, *alone); !ran) {
     return std::unexpected(ran.error());
   }
-  const Report report(options, *summary, *alone, shared.results.elements().first(ends.size()),
-                      ends);
+  const std::optional<Failover> failover =
+      options.kill ? failover_of(*options.kill, shared) : std::nullopt;
+  const Report report(options, *summary, *alone, shared.results.elements().first(ends.size()), ends,
+                      failover);
   fmt::print("{}", report.table());
   std::fflush(stdout);
   if (!options.json.empty()) {

@@ -47,6 +47,9 @@ void declare(CLI::App& app, Options& options, Overrides& overrides) {
   app.add_option("--book-orders", options.book_orders, "the most orders that can rest at a time")
       ->check(CLI::Range(1U, 1U << 30))
       ->capture_default_str();
+  app.add_option("--kill", options.kill,
+                 "kill the process of this rank, not 0, when half of the orders are applied, and "
+                 "start it again");
   app.add_option("--timeout-s", options.timeout_s,
                  "give up after so many seconds more than the pace takes")
       ->check(CLI::PositiveNumber)
@@ -82,6 +85,16 @@ Expected<void> settle(Options& options, const Overrides& overrides) {
     return fail(ErrorCode::invalid_argument,
                 fmt::format("--cores names {} CPUs for {} members; name one for each",
                             options.cores.size(), options.members));
+  }
+  if (options.kill && (*options.kill == 0 || *options.kill >= options.members)) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("--kill {} of {} members; name a rank that is there, and not 0: that "
+                            "one publishes, and nobody takes its place",
+                            *options.kill, options.members));
+  }
+  if (options.kill && options.as != launch::As::processes) {
+    return fail(ErrorCode::invalid_argument,
+                "--kill kills a process; members that run as threads have none of their own");
   }
   if (options.input.empty() && options.orders == 0) options.orders = kGeneratedOrders;
   return {};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct Options {
   std::uint64_t seed = 1;
   std::uint64_t speed_up = 0;           ///< 0: as fast as it goes
   std::uint32_t book_orders = 262'144;  ///< most orders that rest at a time
+  std::optional<std::uint32_t> kill{};  ///< the rank to kill mid-run and to start again; not 0
   std::uint64_t timeout_s = 600;        ///< beyond the time that a paced run takes by itself
   std::vector<std::int32_t> cores{};    ///< by rank; empty: not pinned
   /// Addresses of this host at which members listen in turn, unless the configuration says where;

@@ -116,10 +116,31 @@ void OrderBook::execute(std::uint64_t order_id, std::uint32_t price, std::uint32
   shrink(order, filled);
 }
 
+void OrderBook::clear() noexcept {
+  for (std::size_t i = 0; i < 2 * kInstruments; ++i) {
+    while (heads_[i][0] != 0) remove(levels_[heads_[i][0]].first);
+  }
+}
+
+bool OrderBook::restore(const RestingOrder& order) {
+  if (order.price == 0 || order.quantity == 0) return false;
+  if (order.side != Side::buy && order.side != Side::sell) return false;
+  if (index_.find(order.order_id) != 0 || orders_.full()) return false;
+  if (would_match(order.instrument, order.side, order.price)) return false;
+  rest(order.instrument, order.side, order.order_id, order.price, order.quantity);
+  return true;
+}
+
 std::optional<OrderBook::Quote> OrderBook::best(std::uint16_t instrument, Side side) const {
   const std::uint32_t level = head(instrument, side)[0];
   if (level == 0) return std::nullopt;
   return Quote{price_of(levels_[level]), levels_[level].quantity, levels_[level].orders};
+}
+
+bool OrderBook::would_match(std::uint16_t instrument, Side side, std::uint32_t price) const {
+  const Side makers = other(side);
+  const std::uint32_t level = head(instrument, makers)[0];
+  return level != 0 && levels_[level].key <= key_of(makers, price);
 }
 
 void OrderBook::reject(std::uint16_t instrument, std::uint64_t order_id, RejectReason reason) {

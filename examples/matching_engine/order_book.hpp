@@ -21,6 +21,8 @@ struct RestingOrder {
   std::uint32_t quantity = 0;
   std::uint16_t instrument = 0;
   Side side = Side::buy;
+
+  bool operator==(const RestingOrder&) const = default;
 };
 
 /// A limit order book per instrument with price-time priority. Integers only, so every member that
@@ -58,6 +60,14 @@ class OrderBook {
   /// has beyond the order's quantity is not filled.
   void execute(std::uint64_t order_id, std::uint32_t price, std::uint32_t quantity);
 
+  /// Takes every order out, without an event.
+  void clear() noexcept;
+  /// Puts an order back to rest behind those of its price, without an event: what for_each_resting
+  /// showed, in that order, makes an equal book. False, and nothing done, if no order can rest so:
+  /// no price, no quantity, no such side, its id rests already, it would match, or there is no
+  /// room.
+  bool restore(const RestingOrder& order);
+
   struct Quote {
     std::uint32_t price = 0;
     std::uint64_t quantity = 0;
@@ -67,6 +77,8 @@ class OrderBook {
   /// The best price of a side, if anything rests there.
   [[nodiscard]] std::optional<Quote> best(std::uint16_t instrument, Side side) const;
 
+  /// How many orders can rest, in all instruments.
+  [[nodiscard]] std::uint32_t most_orders() const noexcept { return orders_.capacity(); }
   /// How many orders rest, in all instruments.
   [[nodiscard]] std::uint32_t size() const noexcept { return orders_.used(); }
 
@@ -119,6 +131,7 @@ class OrderBook {
     return heads_[std::size_t{instrument} * 2 + (side == Side::sell ? 1 : 0)];
   }
 
+  [[nodiscard]] bool would_match(std::uint16_t instrument, Side side, std::uint32_t price) const;
   void reject(std::uint16_t instrument, std::uint64_t order_id, RejectReason reason);
   void unknown(std::uint64_t order_id, OrderKind command);
   void take(std::uint16_t instrument, Side side, std::uint64_t order_id, std::uint32_t price,

@@ -46,6 +46,7 @@ class Pool {
 
   [[nodiscard]] bool full() const noexcept { return used_ == capacity_; }
   [[nodiscard]] std::uint32_t used() const noexcept { return used_; }
+  [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
 
   /// The pool must not be full. The element holds what its last user left in it.
   std::uint32_t take() noexcept {

@@ -80,6 +80,15 @@ Json json_of(const MemberResult& result) {
           {"resting_orders", result.resting_orders}};
 }
 
+Json json_of(const Failover& failover) {
+  return {{"victim", failover.victim},
+          {"blackout_ns", failover.blackout_ns},
+          {"longest_gap_ns", failover.longest_gap_ns},
+          {"change_ns", failover.change_ns},
+          {"back_ns", failover.back_ns},
+          {"orders_got", failover.orders_got}};
+}
+
 Json timing_of(const MemberResult& result) {
   const launch::Histogram& latency = result.latency;
   return {{"wall_ns", result.wall_ns},
@@ -112,7 +121,7 @@ const char* as_in_words(launch::As as) {
 }  // namespace
 
 bool Report::good() const {
-  if (!alone_.finished) return false;
+  if (!alone_.finished || (options_.kill && !failover_)) return false;
   return std::ranges::all_of(ends_, &launch::MemberEnd::good) &&
          std::ranges::all_of(members_, [&](const MemberResult& result) {
            return result.finished && result.digest == alone_.digest &&
@@ -141,12 +150,28 @@ std::string Report::table() const {
                         *complaint != '\0' ? complaint : ends_[rank].words.c_str());
   }
   text += row("alone", "reference", alone_);
+  if (options_.kill) text += table_of_failover();
   if (!members_[0].finished) return text;
   const bool paced = options_.speed_up != 0;
   text += figures("replicated", members_[0],
                   paced ? "due to own ordered, stable apply at rank 0"
                         : "publish to own ordered, stable apply at rank 0");
   return text + figures("one engine, no group", alone_, "time per order");
+}
+
+std::string Report::table_of_failover() const {
+  if (!failover_) {
+    return fmt::format("  rank {} was to be killed and to come back: that did not happen\n",
+                       *options_.kill);
+  }
+  return fmt::format(
+      "rank {} killed mid-run and started again, from the kill on:\n"
+      "  blackout {} to the first order in the next view at the last survivor\n"
+      "  (longest gap between two orders {}; the change itself, unreachable to installed, {})\n"
+      "  back after {}, with the state of {} orders; it applied the other {} itself\n",
+      failover_->victim, duration(failover_->blackout_ns), duration(failover_->longest_gap_ns),
+      duration(failover_->change_ns), duration(failover_->back_ns), grouped(failover_->orders_got),
+      grouped(summary_.orders - failover_->orders_got));
 }
 
 std::string Report::table_alone() const {
@@ -188,19 +213,20 @@ std::string Report::json() const {
     one["complaint"] = members_[rank].complaint.data();
     ranks.push_back(std::move(one));
   }
-  const Json whole = {{"input", options_.input},
-                      {"seed", options_.seed},
-                      {"orders", summary_.orders},
-                      {"speed_up", options_.speed_up},
-                      {"members", options_.members},
-                      {"as", as_in_words(options_.as)},
-                      {"transport", replicated() ? options_.config.group.transport : "none"},
-                      {"idle", replicated() ? members_[0].idle.data() : "none"},
-                      {"good", good()},
-                      {"alone", json_of(alone_)},
-                      {"ranks", std::move(ranks)},
-                      {"timing", timing_of(replicated() ? members_[0] : alone_)},
-                      {"timing_alone", timing_of(alone_)}};
+  Json whole = {{"input", options_.input},
+                {"seed", options_.seed},
+                {"orders", summary_.orders},
+                {"speed_up", options_.speed_up},
+                {"members", options_.members},
+                {"as", as_in_words(options_.as)},
+                {"transport", replicated() ? options_.config.group.transport : "none"},
+                {"idle", replicated() ? members_[0].idle.data() : "none"},
+                {"good", good()},
+                {"alone", json_of(alone_)},
+                {"ranks", std::move(ranks)},
+                {"timing", timing_of(replicated() ? members_[0] : alone_)},
+                {"timing_alone", timing_of(alone_)}};
+  if (failover_) whole["failover"] = json_of(*failover_);
   return whole.dump(2) + "\n";
 }
 

@@ -8,6 +8,7 @@
 #include "examples/matching_engine/engine.hpp"
 #include "examples/matching_engine/options.hpp"
 #include "examples/matching_engine/order_source.hpp"
+#include "examples/matching_engine/sighting.hpp"
 #include "lockstep/error.hpp"
 #include "tools/launch/histogram.hpp"
 #include "tools/launch/shared_array.hpp"
@@ -30,8 +31,9 @@ static_assert(std::is_trivially_copyable_v<MemberResult>);
 
 /// Everything the members and the parent share.
 struct SharedRun {
-  launch::SharedArray<MemberResult> results;        ///< one per rank
-  launch::SharedArray<std::uint64_t> done_members;  ///< one: how many applied the end of the input
+  launch::SharedArray<MemberResult> results;  ///< one per rank
+  launch::SharedArray<Sighting> sightings;    ///< one per rank
+  launch::SharedArray<KillSighting> kill;     ///< one
 };
 
 /// Applies `source` to an engine directly, in this thread: no group. Errors: input, system.
@@ -39,8 +41,9 @@ Expected<void> run_alone(OrderSource& source, const FlowSummary& summary, const 
                          MemberResult& result);
 
 /// The life of one member. Rank 0, the only sender, publishes `source` in order and then an
-/// `end_of_input`; the others apply. Nobody leaves before all have applied the end. Returns the
-/// exit status; `shared` gets the result or the complaint.
+/// `end_of_input`; the others apply. Nobody leaves before all have applied the end. Whoever is
+/// started again after a kill joins the group that runs, and gets the state. Returns the exit
+/// status; `shared` gets the result or the complaint.
 int run_member(std::uint32_t rank, OrderSource& source, const FlowSummary& summary,
                const Options& options, SharedRun& shared);
 

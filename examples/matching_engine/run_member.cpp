@@ -3,14 +3,15 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <new>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "examples/matching_engine/hold.hpp"
 #include "examples/matching_engine/pacing.hpp"
 #include "examples/matching_engine/run.hpp"
 #include "lockstep/group.hpp"
@@ -29,22 +30,31 @@ constexpr std::size_t kPublishBatch = 64;
 /// The engine, and what a member must notice beside it.
 class EngineMember final : public StateMachine {
  public:
-  EngineMember(std::uint32_t most_orders, launch::Histogram& latency)
-      : engine_(most_orders), latency_(latency) {}
+  /// `witness` is for a run in which a member is killed; null in others.
+  EngineMember(std::uint32_t most_orders, launch::Histogram& latency, Witness* witness)
+      : engine_(most_orders), latency_(latency), witness_(witness) {}
 
   void apply(const Message& message) override {
     engine_.apply(message);
     // The token is the time at which the order was due or published.
     if (message.mine && !engine_.finished()) latency_.record(now_ns() - message.token);
+    if (witness_ != nullptr) witness_->applied();
   }
 
   void view_installed(const View& view) override {
     if (publisher_.empty()) publisher_ = view.members[0];
     if (view.members[0] != publisher_) end("the others went on without the publisher");
+    if (witness_ != nullptr && view.members.size() < members_) {
+      witness_->installed_without_the_lost();
+    }
+    members_ = view.members.size();
   }
+  bool save(SnapshotWriter& writer) override { return engine_.save(writer); }
+  void load(SnapshotReader& reader) override { engine_.load(reader); }
   void member_unreachable(const MemberUnreachable& lost) override {
     last_loss_ =
         fmt::format("member '{}' (rank {}) was lost: {}", lost.name, lost.rank, lost.reason);
+    if (witness_ != nullptr) witness_->unreachable();
   }
   void quorum_lost(const View& view) override {
     end(fmt::format("too few of the {} members of view {} are left", view.members.size(), view.id));
@@ -64,6 +74,8 @@ class EngineMember final : public StateMachine {
 
   MatchingEngine engine_;
   launch::Histogram& latency_;
+  Witness* witness_;
+  std::size_t members_ = 0;
   std::string publisher_;
   std::string last_loss_;
   std::optional<Error> ended_;
@@ -72,13 +84,15 @@ class EngineMember final : public StateMachine {
 /// Rank 0's side of the input: takes orders from the source and publishes those that are due.
 class Publisher {
  public:
-  Publisher(OrderSource& source, Pacing pacing) : source_(source), pacing_(pacing) {}
+  Publisher(OrderSource& source, Pacing pacing, Hold hold)
+      : source_(source), pacing_(pacing), hold_(hold) {}
 
-  enum class Step : std::uint8_t { published, nothing_due, refused, complete };
+  enum class Step : std::uint8_t { published, nothing_due, held, refused, complete };
 
   Expected<Step> step(Group& group) {
     if (ended_) return Step::complete;
     for (std::size_t i = 0; i < kPublishBatch; ++i) {
+      if (hold_.holds(published_)) return i == 0 ? Step::held : Step::published;
       if (auto fetched = fetch(); !fetched) return std::unexpected(fetched.error());
       const std::uint64_t now = now_ns();
       if (pacing_.due_ns(next_.time_ns) > now && next_.kind != OrderKind::end_of_input) {
@@ -125,6 +139,7 @@ class Publisher {
 
   OrderSource& source_;
   Pacing pacing_;
+  Hold hold_;
   std::array<OrderMessage, 256> orders_;
   std::size_t at_ = 0;
   std::size_t count_ = 0;
@@ -156,15 +171,23 @@ Expected<void> apply_all(Reactor& reactor, EngineMember& member) {
   return {};
 }
 
-/// Keeps the loop turning until every member of the view has applied the end: leaving earlier would
-/// look like a loss to those behind. Once a majority has left, everybody was done.
+/// Whether every member of the view, and whoever is killed to come back, has applied the end.
+bool all_over(const View& view, const Options& options, const SharedRun& shared) {
+  const std::vector<std::string>& names = options.config.group.members;
+  for (std::uint32_t rank = 0; rank < options.members; ++rank) {
+    const bool awaited =
+        options.kill == rank || std::ranges::find(view.members, names[rank]) != view.members.end();
+    if (awaited && seen(shared.sightings[rank].over) == 0) return false;
+  }
+  return true;
+}
+
+/// Keeps the loop turning until all have applied the end: leaving earlier would look like a loss to
+/// those behind. Once a majority has left, everybody was done.
 void wait_for_all(Reactor& reactor, const Group& group, const EngineMember& member,
-                  std::uint64_t& done_members) {
-  std::atomic_ref done(done_members);
-  done.fetch_add(1, std::memory_order_relaxed);
+                  const Options& options, const SharedRun& shared) {
   while (!member.ended()) {
-    const bool all = done.load(std::memory_order_relaxed) >= group.view().members.size();
-    if (all && group.drained()) return;
+    if (all_over(group.view(), options, shared) && group.drained()) return;
     if (!reactor.poll_once()) reactor.idle(kLookNs);
   }
 }
@@ -180,20 +203,26 @@ Expected<void> live(std::uint32_t rank, OrderSource& source, const FlowSummary& 
   GroupConfig group_config = options.config.group;
   group_config.self = group_config.members[rank];
 
-  EngineMember member(options.book_orders, result.latency);
+  Sighting& sees = shared.sightings[rank];
+  Witness witness(sees, shared.kill[0]);
+  EngineMember member(options.book_orders, result.latency, options.kill ? &witness : nullptr);
   Reactor reactor(reactor_config);
   auto group = Group::join(reactor, group_config, member);
   if (!group) return std::unexpected(group.error());
+  sees.orders_got = member.engine().counts().orders;
+  show(sees.joined_ns, now_ns());
   launch::store_text(result.idle, to_string(reactor.idle_policy()));
   launch::store_text(result.notices, fmt::format("{}", fmt::join(reactor.notices(), "\n")));
 
   const std::uint64_t start_ns = now_ns();
   const Pacing pacing(options.speed_up, summary.first_time_ns, start_ns);
-  auto ran = rank == 0 ? publish_all(reactor, *group, member, Publisher(source, pacing))
+  auto ran = rank == 0 ? publish_all(reactor, *group, member,
+                                     Publisher(source, pacing, Hold(summary, options, shared)))
                        : apply_all(reactor, member);
   if (!ran) return ran;
   result.wall_ns = now_ns() - start_ns;
-  wait_for_all(reactor, *group, member, shared.done_members[0]);
+  show(sees.over, 1);
+  wait_for_all(reactor, *group, member, options, shared);
   result.digest = member.engine().digest();
   result.counts = member.engine().counts();
   result.resting_orders = member.engine().book().size();
@@ -207,6 +236,7 @@ int run_member(std::uint32_t rank, OrderSource& source, const FlowSummary& summa
                const Options& options, SharedRun& shared) {
   const auto lived = live(rank, source, summary, options, shared);
   if (lived) return EXIT_SUCCESS;
+  show(shared.sightings[rank].over, 1);
   launch::store_text(shared.results[rank].complaint, lived.error().message);
   return EXIT_FAILURE;
 }

@@ -21,7 +21,7 @@ Told told(const std::string& story) {
 // In the middle of the put its sender dies, and what the survivors saw is all or nothing. Who joins
 // then gets what they saw.
 
-TEST(ProgramTest, ACartWhosePutHadNotLeftItsSender) {
+TEST(CartProgramTest, ACartWhosePutHadNotLeftItsSender) {
   const Told early = told("early");
   EXPECT_EQ(early.status, 0);
   EXPECT_EQ(
@@ -38,7 +38,7 @@ TEST(ProgramTest, ACartWhosePutHadNotLeftItsSender) {
       "  P1 P3 P4    PUT cart 30 by P4\n");
 }
 
-TEST(ProgramTest, ACartWhosePutHadReachedTheOthers) {
+TEST(CartProgramTest, ACartWhosePutHadReachedTheOthers) {
   const Told late = told("late");
   EXPECT_EQ(late.status, 0);
   EXPECT_EQ(late.output,
@@ -55,7 +55,7 @@ TEST(ProgramTest, ACartWhosePutHadReachedTheOthers) {
             "  P1 P3 P4    PUT cart 30 by P4\n");
 }
 
-TEST(ProgramTest, ACartOfAnotherStoryIsRefused) { EXPECT_EQ(told("never").status, 2); }
+TEST(CartProgramTest, ACartOfAnotherStoryIsRefused) { EXPECT_EQ(told("never").status, 2); }
 
 }  // namespace
 }  // namespace lockstep::examples

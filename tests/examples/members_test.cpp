@@ -147,6 +147,61 @@ TEST(RunMembersAsProcesses, LeavesNoChildWhenTheCallerDies) {
   EXPECT_TRUE(gone);
 }
 
+TEST(RunMembersAndStrike, KillsOneAndRunsItAgain) {
+  auto lives = SharedArray<std::uint64_t>::create(3);
+  ASSERT_TRUE(lives);
+  int strikes = 0;
+  const auto ends = run_members_and_strike(
+      3, 60 * kSecondNs,
+      [&](std::uint32_t rank) -> int {
+        const std::uint64_t life = std::atomic_ref((*lives)[rank]).fetch_add(1) + 1;
+        if (rank == 1 && life == 1) sleep_for_ever();
+        while (std::atomic_ref((*lives)[1]).load() < 2) std::this_thread::sleep_for(1ms);
+        return 0;
+      },
+      {.rank = 1,
+       .due = [&] { return std::atomic_ref((*lives)[1]).load() == 1; },
+       .about_to_kill = [&] { ++strikes; }});
+  ASSERT_TRUE(ends) << ends.error().message;
+  ASSERT_EQ(ends->size(), 3U);
+  for (const MemberEnd& end : *ends) EXPECT_TRUE(end.good()) << end.rank << ": " << end.words;
+  EXPECT_EQ(strikes, 1);
+  EXPECT_EQ((*lives)[0], 1U);
+  EXPECT_EQ((*lives)[1], 2U);
+  EXPECT_TRUE(no_child_left());
+}
+
+TEST(RunMembersAndStrike, LeavesAloneWhoEndedBeforeItWasDue) {
+  const auto ends = run_members_and_strike(
+      2, 60 * kSecondNs,
+      [](std::uint32_t rank) {
+        if (rank == 0) std::this_thread::sleep_for(200ms);
+        return rank == 1 ? 4 : 0;
+      },
+      {.rank = 1, .due = [] { return false; }, .about_to_kill = [] { FAIL(); }});
+  ASSERT_TRUE(ends) << ends.error().message;
+  ASSERT_EQ(ends->size(), 2U);
+  EXPECT_TRUE((*ends)[0].good());
+  EXPECT_EQ((*ends)[1].words, "ended with status 4");
+}
+
+TEST(RunMembersAndStrike, StillHasADeadline) {
+  const auto ends =
+      run_members_and_strike(2, kSecondNs, [](std::uint32_t) -> int { sleep_for_ever(); },
+                             {.rank = 0, .due = [] { return false; }, .about_to_kill = [] {}});
+  ASSERT_TRUE(ends) << ends.error().message;
+  for (const MemberEnd& end : *ends) EXPECT_EQ(end.ending, Ending::timed_out) << end.words;
+  EXPECT_TRUE(no_child_left());
+}
+
+TEST(RunMembersAndStrike, RefusesARankThatIsNotThere) {
+  const auto refused =
+      run_members_and_strike(2, kSecondNs, [](std::uint32_t) { return 0; },
+                             {.rank = 2, .due = [] { return true; }, .about_to_kill = [] {}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
+}
+
 TEST(RunMembersAsThreads, LeavesALateThreadAloneAndSaysSo) {
   static std::atomic<bool> released = false;
   static std::atomic<bool> over = false;

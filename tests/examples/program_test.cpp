@@ -162,6 +162,41 @@ TEST_F(KilledMember, ThatDoesNotPublishIsMissedByNobody) {
   }
 }
 
+/// Its orders are over in a tenth of a second: the kill falls into them by their number.
+TEST_F(ProgramTest, AMemberThatIsKilledAndStartedAgainEndsWithTheSameDigest) {
+  constexpr std::uint64_t kOrders = 300'000;
+  for (const char* transport : {"shm", "tcp"}) {
+    for (const char* victim : {"1", "2"}) {
+      Program program(engine({"--orders", std::to_string(kOrders), "--kill", victim, "--transport",
+                              transport, "--json", (folder_ / "out.json").string()}));
+      ASSERT_EQ(program.wait(), 0) << program.output();
+      const auto out = json("out.json");
+      EXPECT_EQ(out["good"], true);
+      ASSERT_EQ(out["ranks"].size(), 3U);
+      for (const auto& rank : out["ranks"]) {
+        EXPECT_EQ(rank["digest"], out["alone"]["digest"]) << program.output();
+        EXPECT_EQ(rank["orders"], kOrders);
+      }
+      const auto failover = out["failover"];
+      EXPECT_EQ(std::to_string(failover["victim"].get<int>()), victim);
+      EXPECT_GE(failover["orders_got"], kOrders / 2);
+      EXPECT_LT(failover["orders_got"], kOrders) << "nothing was left for the new process to apply";
+      EXPECT_GT(failover["blackout_ns"], 0);
+      EXPECT_GT(failover["longest_gap_ns"], 0);
+      EXPECT_LE(failover["change_ns"], failover["blackout_ns"]);
+      EXPECT_GT(failover["back_ns"], failover["change_ns"]);
+      EXPECT_NE(program.output().find(std::string("rank ") + victim + " killed mid-run"),
+                std::string::npos)
+          << program.output();
+    }
+  }
+}
+
+TEST_F(ProgramTest, OfTwoMembersTheOneThatPublishesGoesOn) {
+  Program program(engine({"--members", "2", "--orders", "100000", "--kill", "1"}));
+  EXPECT_EQ(program.wait(), 0) << program.output();
+}
+
 TEST_F(ProgramTest, RefusesAMalformedFileWithoutApplyingAnyOfIt) {
   const std::string input = make("hour.csv", std::string(kHour) + "34200.7,9,1,1,1,1\n");
   Program program(engine({"--input", input}));
@@ -185,6 +220,9 @@ TEST_F(ProgramTest, ExplainsWrongSettings) {
       {{"--ring-bytes", "5000"}, "group.ring_bytes = 5000"},
       {{"--transport", "smoke"}, "group.transport"},
       {{"--cores", "0,0"}, "--cores names 2 CPUs for 3 members"},
+      {{"--kill", "0"}, "--kill 0 of 3 members; name a rank that is there, and not 0"},
+      {{"--kill", "3"}, "--kill 3 of 3 members"},
+      {{"--kill", "1", "--as", "threads"}, "--kill kills a process"},
       {{"--members", "65"}, "Value 65 not in range 1 to 64"},
       {{"--speed-up", "0"}, "--speed-up"},
       {{"--input", "/nowhere/at.all"}, "/nowhere/at.all: cannot open: No such file"},

@@ -140,6 +140,17 @@ class Children {
     running_.clear();
   }
 
+  /// Kills the process of `rank` and waits until it is gone: its end is told to nobody.
+  void kill_one(std::uint32_t rank) {
+    const auto child = std::ranges::find(running_, rank, &Child::rank);
+    kill(child->pid, SIGKILL);
+    reap(*child);
+    running_.erase(child);
+  }
+
+  [[nodiscard]] bool runs(std::uint32_t rank) const {
+    return std::ranges::find(running_, rank, &Child::rank) != running_.end();
+  }
   [[nodiscard]] bool empty() const { return running_.empty(); }
 
  private:
@@ -172,8 +183,25 @@ class Children {
   std::vector<Child> running_;
 };
 
+/// How often a strike is asked whether it is due.
+constexpr int kStrikeLookMs = 1;
+
+/// Kills and starts again if it is time. True if nothing is left to do.
+Expected<bool> strike_if_due(const Strike& strike, Children& children, const Body& body) {
+  if (!children.runs(strike.rank)) return true;
+  if (!strike.due()) return false;
+  strike.about_to_kill();
+  children.kill_one(strike.rank);
+  if (auto started = children.start(strike.rank, body); !started) {
+    return std::unexpected(started.error());
+  }
+  return true;
+}
+
+/// `strike` may be null.
 Expected<std::vector<MemberEnd>> run_processes(std::uint32_t count, std::uint64_t timeout_ns,
-                                               std::uint64_t grace_ns, const Body& body) {
+                                               std::uint64_t grace_ns, const Body& body,
+                                               const Strike* strike) {
   Children children;
   Patience patience(timeout_ns, grace_ns);
   for (std::uint32_t rank = 0; rank < count; ++rank) {
@@ -185,7 +213,13 @@ Expected<std::vector<MemberEnd>> run_processes(std::uint32_t count, std::uint64_
   while (!children.empty()) {
     const std::size_t seen = ends.size();
     const int remaining_ms = patience.remaining_ms();
-    if (auto waited = children.wait(remaining_ms, ends); !waited) {
+    if (strike != nullptr) {
+      const auto over = strike_if_due(*strike, children, body);
+      if (!over) return std::unexpected(over.error());
+      if (*over) strike = nullptr;
+    }
+    const int wait_ms = strike == nullptr ? remaining_ms : std::min(remaining_ms, kStrikeLookMs);
+    if (auto waited = children.wait(wait_ms, ends); !waited) {
       return std::unexpected(waited.error());
     }
     for (std::size_t i = seen; i < ends.size(); ++i) patience.note(ends[i]);
@@ -251,8 +285,21 @@ Expected<std::vector<MemberEnd>> run_members(std::uint32_t count, As as, std::ui
   if (count == 0 || !body) {
     return fail(ErrorCode::invalid_argument, "run_members needs at least one member and a body");
   }
-  if (as == As::processes) return run_processes(count, timeout_ns, grace_ns, body);
+  if (as == As::processes) return run_processes(count, timeout_ns, grace_ns, body, nullptr);
   return run_threads(count, timeout_ns, grace_ns, body);
+}
+
+Expected<std::vector<MemberEnd>> run_members_and_strike(std::uint32_t count,
+                                                        std::uint64_t timeout_ns, const Body& body,
+                                                        const Strike& strike,
+                                                        std::uint64_t grace_ns) {
+  if (strike.rank >= count || !body || !strike.due || !strike.about_to_kill) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("run_members_and_strike needs a body, and a strike at one of its {} "
+                            "members that says when it is due",
+                            count));
+  }
+  return run_processes(count, timeout_ns, grace_ns, body, &strike);
 }
 
 }  // namespace lockstep::launch

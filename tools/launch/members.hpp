@@ -53,4 +53,25 @@ Expected<std::vector<MemberEnd>> run_members(std::uint32_t count, As as, std::ui
                                              const std::function<int(std::uint32_t rank)>& body,
                                              std::uint64_t grace_ns = kGraceNs);
 
+/// A process that is killed while it runs, and started again.
+struct Strike {
+  std::uint32_t rank = 0;
+  /// Asked every millisecond, until it says that the time has come.
+  std::function<bool()> due;
+  /// Called right before the kill: to take the time.
+  std::function<void()> about_to_kill;
+};
+
+/// As run_members, as processes; when `strike.due()`, the process of `strike.rank` gets a SIGKILL,
+/// by its pid, and once it is gone `body` runs for that rank again in a new one. The end of that
+/// rank is the end of the new process; that of the old one counts as no end at all, unless it came
+/// by itself, before it was due: then nobody is killed, and it is the end of that rank.
+///
+/// `due` and `about_to_kill` run in the calling process. Errors: those of run_members;
+/// invalid_argument (no such rank, no `due`, no `about_to_kill`).
+Expected<std::vector<MemberEnd>> run_members_and_strike(
+    std::uint32_t count, std::uint64_t timeout_ns,
+    const std::function<int(std::uint32_t rank)>& body, const Strike& strike,
+    std::uint64_t grace_ns = kGraceNs);
+
 }  // namespace lockstep::launch
