@@ -26,6 +26,8 @@ constexpr std::uint64_t kLookNs = 1'000'000;
 /// How many orders rank 0 publishes before it lets the loop turn: enough to batch, few enough that
 /// the peers hear of them soon.
 constexpr std::size_t kPublishBatch = 64;
+/// How long a member goes on without a quorum.
+constexpr std::uint64_t kQuorumPatienceNs = 3'000'000'000;
 
 /// The engine, and what a member must notice beside it.
 class EngineMember final : public StateMachine {
@@ -57,13 +59,23 @@ class EngineMember final : public StateMachine {
     if (witness_ != nullptr) witness_->unreachable();
   }
   void quorum_lost(const View& view) override {
-    end(fmt::format("too few of the {} members of view {} are left", view.members.size(), view.id));
+    quorum_lost_ns_ = now_ns();
+    members_of_lost_ = view.members.size();
+    view_of_lost_ = view.id;
   }
+  void quorum_regained(const View& /*view*/) override { quorum_lost_ns_ = 0; }
   void evicted(const View& /*view*/) override { end("the others went on without this member"); }
 
   [[nodiscard]] const MatchingEngine& engine() const noexcept { return engine_; }
   /// Why the input will not be applied to its end, if so.
-  [[nodiscard]] const std::optional<Error>& ended() const noexcept { return ended_; }
+  [[nodiscard]] const std::optional<Error>& ended() {
+    // On a machine that is busy members may lose sight of one another for a moment.
+    if (quorum_lost_ns_ != 0 && now_ns() - quorum_lost_ns_ > kQuorumPatienceNs) {
+      end(fmt::format("too few of the {} members of view {} are left", members_of_lost_,
+                      view_of_lost_));
+    }
+    return ended_;
+  }
 
  private:
   void end(const std::string& why) {
@@ -79,6 +91,9 @@ class EngineMember final : public StateMachine {
   std::string publisher_;
   std::string last_loss_;
   std::optional<Error> ended_;
+  std::uint64_t quorum_lost_ns_ = 0;  ///< 0: there is one
+  std::size_t members_of_lost_ = 0;
+  std::uint64_t view_of_lost_ = 0;
 };
 
 /// Rank 0's side of the input: takes orders from the source and publishes those that are due.
@@ -184,7 +199,7 @@ bool all_over(const View& view, const Options& options, const SharedRun& shared)
 
 /// Keeps the loop turning until all have applied the end: leaving earlier would look like a loss to
 /// those behind. Once a majority has left, everybody was done.
-void wait_for_all(Reactor& reactor, const Group& group, const EngineMember& member,
+void wait_for_all(Reactor& reactor, const Group& group, EngineMember& member,
                   const Options& options, const SharedRun& shared) {
   while (!member.ended()) {
     if (all_over(group.view(), options, shared) && group.drained()) return;

@@ -138,7 +138,7 @@ TEST_F(DamagedTransfer, WordsOfTheOtherSideEndIt) {
 
 TEST_F(DamagedTransfer, ADonorThatNeverSendsTheChunkThatIsWantedIsGivenUp) {
   const Bytes body(10);
-  for (const std::uint64_t number : {0, 5}) {
+  for (const std::uint64_t number : {0U, 5U}) {
     begin();
     connection_ = std::make_unique<MemoryConnection>();
     connection_->joiner.put(packet_of({.kind = TransferKind::chunk, .id = kId, .body = body}));
