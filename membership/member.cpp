@@ -93,7 +93,6 @@ Expected<void> Member::leave(std::uint64_t timeout_ns) {
 
 Member::~Member() {
   open_.store(false, std::memory_order_relaxed);
-  greeter_.reset();
   if (!views_) return;
   order_->settle();
   publish_counters(reactor_.clock().now_ns());
@@ -276,7 +275,7 @@ void Member::make_counters() {
   for (std::uint32_t rank = 0; rank < config_.members.size(); ++rank) {
     stalls_by_link_.push_back(file.make(fmt::format("{}stalls_by_rank.{}", prefix, rank)));
   }
-  for (const char* name : {"view", "my_rank", "primary"}) {
+  for (const char* name : {"view", "my_rank", "primary", "strangers_refused"}) {
     view_counters_.push_back(file.make(prefix + name));
   }
   for (std::uint32_t link = 0; link < config_.members.size(); ++link) {
@@ -307,6 +306,7 @@ void Member::publish_view_counters() noexcept {
   view_counters_[0].set(view_.id);
   view_counters_[1].set(view_.my_rank);
   view_counters_[2].set(view_.primary ? 1 : 0);
+  view_counters_[3].set(greeter_->refused());
   const std::uint64_t unreachable = runtime::load_acquire(views_->row().unreachable);
   for (std::uint32_t link = 0; link < member_counters_.size(); ++link) {
     const auto found = std::ranges::find(links_, link);

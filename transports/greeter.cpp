@@ -167,6 +167,10 @@ Expected<void> Greeter::keep(MetPeer&& peer) {
 void Greeter::hand_over(Arrival arrival) {
   {
     const std::lock_guard lock(mutex_);
+    // Whoever comes anew before it was looked at comes in place of its former self.
+    std::erase_if(arrivals_, [&](const Arrival& before) {
+      return before.link == arrival.link && before.purpose == arrival.purpose;
+    });
     arrivals_.push_back(std::move(arrival));
     news_.store(true, std::memory_order_release);
   }
