@@ -141,6 +141,11 @@ void LedgerGroup::start(std::uint32_t member, const LedgerOptions& options) {
   processes_[member].push_back(std::move(*started));
 }
 
+bool LedgerGroup::start_all(const std::vector<std::uint32_t>& members) {
+  for (const std::uint32_t member : members) start(member);
+  return wait_for(members);
+}
+
 void LedgerGroup::signal(std::uint32_t member, int number) const {
   ASSERT_EQ(::kill(processes_[member].back().pid(), number), 0);
 }

@@ -56,6 +56,8 @@ class LedgerGroup {
   /// Starts the process of a member, anew if there was one.
   void start(std::uint32_t member) { start(member, options_); }
   void start(std::uint32_t member, const LedgerOptions& options);
+  /// Starts `members`, and waits until they are a group.
+  [[nodiscard]] bool start_all(const std::vector<std::uint32_t>& members);
   void kill(std::uint32_t member) { processes_[member].back().kill(); }
   void signal(std::uint32_t member, int number) const;
   /// Leaves in good order and ends.

@@ -184,8 +184,7 @@ TEST_F(PartitionedGroup, WhoWasAloneComesBackWhenThePartitionHeals) {
     std::vector<std::uint32_t> others{0, 1, 2};
     std::erase(others, alone);
     LedgerGroup group(config_for(), {.ballast_bytes = 10'000}, in_its_network());
-    for (const std::uint32_t member : {0U, 1U, 2U}) group.start(member);
-    ASSERT_TRUE(group.wait_for({0, 1, 2}));
+    ASSERT_TRUE(group.start_all({0, 1, 2}));
     ASSERT_TRUE(network_->separate(std::vector<std::uint32_t>{alone}));
     ASSERT_TRUE(group.wait_for(others)) << alone;
     ASSERT_TRUE(group.wait_until([&] { return group.words(alone).quorums_lost == 1; }));
