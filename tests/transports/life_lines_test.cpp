@@ -92,6 +92,42 @@ TEST(LifeLines, AGoodByeIsNoDeath) {
   EXPECT_EQ(told(*stays, 100), 0u);
 }
 
+TEST(LifeLines, OfALineThatWasDroppedNothingIsTold) {
+  Pair pair = connected_pair();
+  const auto lines = hold(3, std::move(pair.here));
+  lines->drop(3);
+  // Good-bye is said on it, and it ends.
+  ASSERT_TRUE(readable(pair.there.get(), 10'000));
+  char said = 0;
+  EXPECT_EQ(::recv(pair.there.get(), &said, 1, 0), 1);
+  pair.there.reset();
+  EXPECT_EQ(told(*lines, 100), 0u);
+}
+
+// The old one may end before or after the new one comes: it tells nothing of the new incarnation.
+TEST(LifeLines, ANewLineTakesThePlaceOfTheOldOne) {
+  for (const bool ends_before : {true, false}) {
+    Pair old = connected_pair();
+    Pair anew = connected_pair();
+    const auto lines = hold(3, std::move(old.here));
+    if (ends_before) {
+      old.there.reset();
+      ASSERT_TRUE(readable(lines->descriptor(), 10'000));  // it is noted, and not taken yet
+    }
+    lines->drop(3);
+    lines->add({.link = 3, .socket = std::move(anew.here)});
+    old.there.reset();
+    EXPECT_EQ(told(*lines, 100), 0u) << ends_before;
+    anew.there.reset();
+    std::uint64_t ended = 0;
+    for (int i = 0; i < 10'000 && ended == 0; ++i) {
+      ended = lines->take_ended();
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    EXPECT_EQ(ended, std::uint64_t{1} << 3) << ends_before;
+  }
+}
+
 TEST(LifeLines, AreInNoTableButThatOfTheirThread) {
   Pair pair = connected_pair();
   const int number = pair.here.get();
