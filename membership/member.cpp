@@ -151,7 +151,9 @@ bool Member::control_step(std::uint64_t now_ns) noexcept {
     take_arrivals();
   }
   bool busy = drain_mailbox();
-  busy |= transfers_.step(now_ns);
+  if (transfers_.going()) [[unlikely]] {
+    busy |= transfers_.step(now_ns);
+  }
   if (!has_state_) [[unlikely]] {
     busy |= catch_up();
   }
@@ -231,8 +233,8 @@ void Member::evicted() noexcept {
 }
 
 void Member::link_down(transports::LinkId link, transports::DownReason reason) noexcept {
-  greeter_->forget(link);
   if (views_->is_free(link)) return let_go(link);
+  greeter_->forget(link);
   report(link, std::string(transports::to_string(reason)));
 }
 

@@ -308,9 +308,9 @@ void Member::ask_around(std::uint64_t now_ns) {
 void Member::show_standing() noexcept {
   transports::Standing standing{.view = view_.id};
   for (const transports::LinkId link : links_) standing.links |= bit(link);
-  for (transports::LinkId link = 0; link < config_.members.size(); ++link) {
-    if (!views_->is_evicted() && views_->is_free(link)) standing.room |= bit(link);
-  }
+  const std::uint64_t all =
+      (bit(static_cast<transports::LinkId>(config_.members.size()) - 1) << 1U) - 1;
+  if (!views_->is_evicted()) standing.room = all & ~views_->links_in_use();
   const bool same = standing.view == standing_.view && standing.links == standing_.links &&
                     standing.room == standing_.room;
   if (same) return;

@@ -64,7 +64,6 @@ void Transfers::arrived(transports::LinkId link,
 }
 
 bool Transfers::step(std::uint64_t now_ns) {
-  if (!going()) return false;
   const bool gave = step_donations();
   return step_reception(now_ns) || gave;
 }

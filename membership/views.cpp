@@ -424,15 +424,14 @@ bool Views::admit(transports::LinkId link, std::uint64_t nonce, bool sends) noex
   return true;
 }
 
-bool Views::is_free(transports::LinkId link) const noexcept {
+std::uint64_t Views::links_in_use() const noexcept {
+  std::uint64_t links = 0;
   for (const Epoch* epoch : {current_.get(), previous_.get()}) {
     if (epoch == nullptr) continue;
     const ordering::ViewLayout& layout = epoch->order.layout();
-    for (std::uint32_t rank = 0; rank < layout.members; ++rank) {
-      if (link_of(layout, rank) == link) return false;
-    }
+    for (std::uint32_t rank = 0; rank < layout.members; ++rank) links |= bit(link_of(layout, rank));
   }
-  return true;
+  return links;
 }
 
 void Views::show_state() noexcept {

@@ -104,8 +104,12 @@ class Views final : public runtime::Duty {
   /// that has him, and he is welcomed over it (find_welcome). `nonce` is that of his ring. False if
   /// the link is not free: he was named without it, and has to come anew.
   bool admit(transports::LinkId link, std::uint64_t nonce, bool sends) noexcept;
-  /// The link belongs to nobody of the current view or the one before: it can be made anew.
-  [[nodiscard]] bool is_free(transports::LinkId link) const noexcept;
+  /// Links of members of the current view or the one before, a bit each. All others are free: they
+  /// can be made anew.
+  [[nodiscard]] std::uint64_t links_in_use() const noexcept;
+  [[nodiscard]] bool is_free(transports::LinkId link) const noexcept {
+    return (links_in_use() >> link & 1U) == 0;
+  }
   /// This member has the state now.
   void show_state() noexcept;
   /// From now on messages go to `handler`, which outlives this.

@@ -36,8 +36,7 @@ Expected<Opened> open_shm(std::uint32_t members, const ConnectOptions& options) 
   return opened(ShmTransport::open({.members = members,
                                     .region_bytes = options.region_bytes,
                                     .source_bytes = options.source_bytes,
-                                    .core = options.core,
-                                    .memory = options.memory,
+                                    .blocks = {.memory = options.memory, .core = options.core},
                                     .doorbell = options.doorbell}));
 }
 
@@ -46,8 +45,7 @@ Expected<Opened> open_tcp(std::uint32_t members, const GroupConfig& config,
   return opened(TcpTransport::open({.members = members,
                                     .region_bytes = options.region_bytes,
                                     .source_bytes = options.source_bytes,
-                                    .core = options.core,
-                                    .memory = options.memory,
+                                    .blocks = {.memory = options.memory, .core = options.core},
                                     .io = tcp_io_of(config.tcp_io)}));
 }
 

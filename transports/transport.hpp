@@ -10,6 +10,7 @@
 
 #include "lockstep/error.hpp"
 #include "transports/hello/descriptor.hpp"
+#include "transports/notices.hpp"
 
 namespace lockstep::transports {
 
@@ -61,15 +62,15 @@ struct LinkDown {
 /// A link that was made while two members met, for the transport that it was made for.
 class Newcomer {
  public:
-  Newcomer(LinkId link, std::string notice) noexcept : link_(link), notice_(std::move(notice)) {}
+  Newcomer(LinkId link, Notices notices) noexcept : link_(link), notices_(std::move(notices)) {}
   virtual ~Newcomer() = default;
   [[nodiscard]] LinkId link() const noexcept { return link_; }
-  /// What was tolerated while its memory was put on the right node; empty: nothing.
-  [[nodiscard]] const std::string& notice() const noexcept { return notice_; }
+  /// What was tolerated while it was made.
+  [[nodiscard]] const Notices& notices() const noexcept { return notices_; }
 
  private:
   LinkId link_;
-  std::string notice_;
+  Notices notices_;
 };
 
 /// The contract between ordering and a medium (DESIGN §3): one-sided writes into peers' regions.

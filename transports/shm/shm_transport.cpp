@@ -7,7 +7,6 @@
 
 #include "runtime/assert.hpp"
 #include "runtime/doorbell.hpp"
-#include "runtime/topology.hpp"
 #include "runtime/word.hpp"
 
 namespace lockstep::transports {
@@ -70,28 +69,18 @@ Expected<void> ShmTransport::make_memory() {
   if (!nobody) return std::unexpected(nobody.error());
   nobody_ = std::move(*nobody);
   if (options_.source_bytes == 0) return {};
-  runtime::MemoryOptions memory = options_.memory;
-  memory.purpose = "this member's ring";
-  auto source = runtime::SharedBlock::create(options_.source_bytes, memory);
+  auto source = make_block(options_.source_bytes, "this member's ring", options_.blocks, notices_);
   if (!source) return std::unexpected(source.error());
   source_ = std::move(*source);
-  note(source_.notice());
-  note(runtime::bind_memory(source_.bytes(), options_.core));
   return {};
-}
-
-void ShmTransport::note(const std::string& notice) {
-  if (!notice.empty() && std::ranges::find(notices_, notice) == notices_.end()) {
-    notices_.push_back(notice);
-  }
 }
 
 // ---- links come and go -------------------------------------------------------------------------
 
 class ShmTransport::Arrival final : public Newcomer {
  public:
-  Arrival(LinkId number, std::string notice, Link link)
-      : Newcomer(number, std::move(notice)), made(std::move(link)) {}
+  Arrival(LinkId number, Notices notices, Link link)
+      : Newcomer(number, std::move(notices)), made(std::move(link)) {}
   Link made;
 };
 
@@ -104,11 +93,9 @@ class ShmTransport::Maker final : public LinkMaker {
   [[nodiscard]] std::size_t descriptor_count() const noexcept override { return kHelloDescriptors; }
 
   Expected<Offer> offer_for(LinkId link) override {
-    runtime::MemoryOptions memory = options_.memory;
-    memory.purpose = "the region of a peer";
-    auto block = runtime::SharedBlock::create(options_.region_bytes * kRegionCopies, memory);
+    auto block = make_block(options_.region_bytes * kRegionCopies, "the region of a peer",
+                            options_.blocks, notices_);
     if (!block) return std::unexpected(block.error());
-    notice_ = runtime::bind_memory(block->bytes(), options_.core);
     offered_[link] = std::move(*block);
     return Offer{.parameters = {},
                  .descriptors = {offered_[link].descriptor(), control_, options_.doorbell}};
@@ -129,14 +116,14 @@ class ShmTransport::Maker final : public LinkMaker {
     link.bell = std::move(peer.descriptors[kBell]);
     link.socket = std::move(peer.socket);
     link.down = false;
-    return std::make_unique<Arrival>(peer.rank, notice_, std::move(link));
+    return std::make_unique<Arrival>(peer.rank, notices_, std::move(link));
   }
 
  private:
   const ShmOptions options_;
   const int control_;
   std::vector<runtime::SharedBlock> offered_;  ///< by rank
-  std::string notice_;                         ///< of the last offer
+  Notices notices_;
 };
 
 std::unique_ptr<LinkMaker> ShmTransport::link_maker() const {
@@ -148,8 +135,7 @@ Expected<void> ShmTransport::adopt(std::unique_ptr<Newcomer> newcomer) {
   LOCKSTEP_ASSERT(link.down && !link.inbound_block);
   link = std::move(static_cast<Arrival&>(*newcomer).made);
   sockets_.push_back(link.socket.get());
-  note(link.inbound_block.notice());
-  note(newcomer->notice());
+  notices_.add(newcomer->notices());
   return {};
 }
 

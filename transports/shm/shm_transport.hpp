@@ -10,6 +10,7 @@
 #include "lockstep/error.hpp"
 #include "runtime/memory.hpp"
 #include "runtime/zero_pages.hpp"
+#include "transports/block.hpp"
 #include "transports/hello/descriptor.hpp"
 #include "transports/link_maker.hpp"
 #include "transports/shm/control_page.hpp"
@@ -21,8 +22,7 @@ struct ShmOptions {
   std::uint32_t members = 0;
   std::size_t region_bytes = 0;  ///< of one copy
   std::size_t source_bytes = 0;
-  std::int32_t core = -1;  ///< whose NUMA node the memory shall be on
-  runtime::MemoryOptions memory;
+  BlockOptions blocks;
   int doorbell = -1;  ///< this reactor's eventfd; stays the caller's
 };
 
@@ -61,7 +61,9 @@ class ShmTransport final : public Transport {
   void ring_doorbells() noexcept override;
   [[nodiscard]] std::span<const int> descriptors() const noexcept override { return sockets_; }
 
-  [[nodiscard]] std::span<const std::string> notices() const noexcept override { return notices_; }
+  [[nodiscard]] std::span<const std::string> notices() const noexcept override {
+    return notices_.lines();
+  }
 
   [[nodiscard]] std::unique_ptr<LinkMaker> link_maker() const;
 
@@ -84,7 +86,6 @@ class ShmTransport final : public Transport {
   explicit ShmTransport(const ShmOptions& options);
   Expected<void> make_memory();
   void take_down(Link& link) noexcept;
-  void note(const std::string& notice);
 
   const ShmOptions options_;
   const std::size_t region_bytes_;
@@ -94,7 +95,7 @@ class ShmTransport final : public Transport {
   std::vector<Link> links_;  ///< by rank; my own is unused
   std::vector<int> sockets_;
   std::size_t next_to_watch_ = 0;
-  std::vector<std::string> notices_;
+  Notices notices_;
 };
 
 }  // namespace lockstep::transports

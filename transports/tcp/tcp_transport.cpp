@@ -11,7 +11,6 @@
 
 #include "runtime/assert.hpp"
 #include "runtime/clock.hpp"
-#include "runtime/topology.hpp"
 #include "transports/tcp/sockets_io.hpp"
 #include "transports/tcp/uring_io.hpp"
 
@@ -49,7 +48,7 @@ Expected<std::unique_ptr<TcpTransport>> TcpTransport::open(const TcpOptions& opt
   if (!lines) return std::unexpected(lines.error());
   transport->life_lines_ = std::move(*lines);
   transport->descriptors_[1] = transport->life_lines_->descriptor();
-  transport->note(transport->life_lines_->notice());
+  transport->notices_.add(transport->life_lines_->notice());
   return transport;
 }
 
@@ -58,12 +57,8 @@ Expected<void> TcpTransport::make_memory() {
   if (!nobody) return std::unexpected(nobody.error());
   nobody_ = std::move(*nobody);
   if (options_.source_bytes == 0) return {};
-  runtime::MemoryOptions memory = options_.memory;
-  memory.purpose = "this member's ring";
-  auto source = runtime::SharedBlock::create(options_.source_bytes, memory);
+  auto source = make_block(options_.source_bytes, "this member's ring", options_.blocks, notices_);
   if (!source) return std::unexpected(source.error());
-  note(source->notice());
-  note(runtime::bind_memory(source->bytes(), options_.core));
   source_ = std::move(*source);
   return {};
 }
@@ -83,8 +78,8 @@ Expected<void> TcpTransport::make_io() {
 
 class TcpTransport::Arrival final : public Newcomer {
  public:
-  Arrival(std::string notice, std::unique_ptr<tcp::Link> link)
-      : Newcomer(link->number, std::move(notice)), made(std::move(link)) {}
+  Arrival(Notices notices, std::unique_ptr<tcp::Link> link)
+      : Newcomer(link->number, std::move(notices)), made(std::move(link)) {}
   std::unique_ptr<tcp::Link> made;
 };
 
@@ -97,14 +92,13 @@ class TcpTransport::Maker final : public LinkMaker {
   Expected<Offer> offer_for(LinkId /*link*/) override { return Offer{}; }
 
   Expected<std::unique_ptr<Newcomer>> make(MetPeer&& peer) override {
-    runtime::MemoryOptions memory = options_.memory;
-    memory.purpose = "the region of a peer";
-    auto region = runtime::SharedBlock::create(options_.region_bytes * kRegionCopies, memory);
+    Notices notices;
+    auto region = make_block(options_.region_bytes * kRegionCopies, "the region of a peer",
+                             options_.blocks, notices);
     if (!region) return std::unexpected(region.error());
-    auto notice = runtime::bind_memory(region->bytes(), options_.core);
     return std::make_unique<Arrival>(
-        std::move(notice), std::make_unique<tcp::Link>(peer.rank, std::move(peer.socket),
-                                                       std::move(*region), options_.region_bytes));
+        std::move(notices), std::make_unique<tcp::Link>(peer.rank, std::move(peer.socket),
+                                                        std::move(*region), options_.region_bytes));
   }
 
  private:
@@ -119,8 +113,7 @@ Expected<void> TcpTransport::adopt(std::unique_ptr<Newcomer> newcomer) {
   std::unique_ptr<tcp::Link>& link = links_[newcomer->link()];
   LOCKSTEP_ASSERT(link == nullptr);
   link = std::move(static_cast<Arrival&>(*newcomer).made);
-  note(link->region.notice());
-  note(newcomer->notice());
+  notices_.add(newcomer->notices());
   auto added = io_->add(*link);
   if (!added) link.reset();
   return added;
@@ -128,12 +121,6 @@ Expected<void> TcpTransport::adopt(std::unique_ptr<Newcomer> newcomer) {
 
 void TcpTransport::hold_life_line(LinkId link, Descriptor line) noexcept {
   life_lines_->add({.link = link, .socket = std::move(line)});
-}
-
-void TcpTransport::note(const std::string& notice) {
-  if (!notice.empty() && std::ranges::find(notices_, notice) == notices_.end()) {
-    notices_.push_back(notice);
-  }
 }
 
 std::span<std::byte> TcpTransport::inbound(LinkId link, std::uint32_t copy) noexcept {

@@ -11,6 +11,7 @@
 #include "lockstep/error.hpp"
 #include "runtime/memory.hpp"
 #include "runtime/zero_pages.hpp"
+#include "transports/block.hpp"
 #include "transports/hello/life_lines.hpp"
 #include "transports/link_maker.hpp"
 #include "transports/tcp/io.hpp"
@@ -25,8 +26,7 @@ struct TcpOptions {
   std::uint32_t members = 0;
   std::size_t region_bytes = 0;  ///< of one copy
   std::size_t source_bytes = 0;
-  std::int32_t core = -1;  ///< whose NUMA node the memory shall be on
-  runtime::MemoryOptions memory;
+  BlockOptions blocks;
   TcpIo io = TcpIo::automatic;
 };
 
@@ -63,7 +63,9 @@ class TcpTransport final : public Transport {
   void announce_awake() noexcept override { io_->announce_awake(); }
   void ring_doorbells() noexcept override { io_->submit(); }
   [[nodiscard]] std::span<const int> descriptors() const noexcept override { return descriptors_; }
-  [[nodiscard]] std::span<const std::string> notices() const noexcept override { return notices_; }
+  [[nodiscard]] std::span<const std::string> notices() const noexcept override {
+    return notices_.lines();
+  }
 
   [[nodiscard]] std::unique_ptr<LinkMaker> link_maker() const;
 
@@ -76,7 +78,6 @@ class TcpTransport final : public Transport {
   Expected<void> make_io();
   void bury(std::uint64_t dead) noexcept;
   void take_leave() noexcept;
-  void note(const std::string& notice);
 
   const TcpOptions options_;
   const std::size_t region_bytes_;
@@ -87,7 +88,7 @@ class TcpTransport final : public Transport {
   std::unique_ptr<tcp::Io> io_;
   std::unique_ptr<LifeLines> life_lines_;
   std::array<int, 2> descriptors_{-1, -1};
-  std::vector<std::string> notices_;
+  Notices notices_;
 };
 
 }  // namespace lockstep::transports

@@ -60,18 +60,14 @@ Expected<void> VerbsLink::create(const VerbsDevice& device, ibv_cq* completions,
 }
 
 Expected<void> VerbsLink::make_memory(const VerbsDevice& device, const LinkShape& shape) {
-  runtime::MemoryOptions options = shape.memory;
-  options.purpose = "the region of a peer";
-  auto memory = runtime::SharedBlock::create(
-      region_bytes_ * kRegionCopies + kControlWords * sizeof(std::uint64_t), options);
+  constexpr const char* kPurpose = "the region of a peer";
+  // On its node before it is registered: the device's pages cannot be moved any more.
+  auto memory = make_block(region_bytes_ * kRegionCopies + kControlWords * sizeof(std::uint64_t),
+                           kPurpose, shape.blocks, notices_);
   if (!memory) return std::unexpected(memory.error());
   memory_ = std::move(*memory);
-  notice_ = memory_.notice();
-  // Before it is registered: the device's pages cannot be moved any more.
-  const std::string elsewhere = runtime::bind_memory(memory_.bytes(), shape.core);
-  if (notice_.empty()) notice_ = elsewhere;
-  auto region = device.register_memory(
-      memory_.bytes(), IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE, options.purpose);
+  auto region = device.register_memory(memory_.bytes(),
+                                       IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE, kPurpose);
   if (!region) return std::unexpected(region.error());
   region_ = std::move(*region);
   return {};

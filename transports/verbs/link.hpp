@@ -7,6 +7,7 @@
 
 #include "lockstep/error.hpp"
 #include "runtime/memory.hpp"
+#include "transports/block.hpp"
 #include "transports/transport.hpp"
 #include "transports/verbs/device.hpp"
 #include "transports/verbs/handles.hpp"
@@ -20,8 +21,7 @@ struct LinkShape {
   std::size_t region_bytes = 0;
   std::uint32_t source_key = 0;
   bool trust_order = true;  ///< believe the device if it says that it keeps order inside a write
-  std::int32_t core = -1;   ///< whose NUMA node the memory shall be on
-  runtime::MemoryOptions memory;
+  BlockOptions blocks;
 };
 
 /// One peer: a reliable connected queue pair, the memory the peer writes, the way to the peer's.
@@ -106,8 +106,8 @@ class VerbsLink {
   /// pair that still lie in the network stack, 3 s where no ARP request is answered.
   void drop() noexcept;
 
-  /// What was tolerated while the memory was made; empty if nothing.
-  [[nodiscard]] const std::string& notice() const noexcept { return notice_; }
+  /// What was tolerated while the memory was made.
+  [[nodiscard]] const Notices& notices() const noexcept { return notices_; }
   [[nodiscard]] const SendQueue::Counts& counts() const noexcept { return sends_.counts(); }
 
  private:
@@ -135,7 +135,7 @@ class VerbsLink {
   State state_ = State::down;
   std::size_t region_bytes_ = 0;
   std::uint32_t first_packet_ = 0;
-  std::string notice_;
+  Notices notices_;
   runtime::SharedBlock memory_;
   Handle<ibv_mr> region_;
   SendQueue sends_;

@@ -12,7 +12,6 @@
 
 #include "runtime/assert.hpp"
 #include "runtime/clock.hpp"
-#include "runtime/topology.hpp"
 #include "transports/verbs/parameters.hpp"
 
 namespace lockstep::transports {
@@ -78,14 +77,11 @@ Expected<void> VerbsTransport::make_completions() {
 
 Expected<void> VerbsTransport::make_source(const VerbsOptions& options) {
   if (options.source_bytes == 0) return {};
-  runtime::MemoryOptions memory = options.memory;
-  memory.purpose = "this member's ring";
-  auto source = runtime::SharedBlock::create(options.source_bytes, memory);
+  constexpr const char* kPurpose = "this member's ring";
+  auto source = make_block(options.source_bytes, kPurpose, shape().blocks, notices_);
   if (!source) return std::unexpected(source.error());
   source_ = std::move(*source);
-  note(source_.notice());
-  note(runtime::bind_memory(source_.bytes(), options.device.core));
-  auto region = device_.register_memory(source_.bytes(), 0, memory.purpose);
+  auto region = device_.register_memory(source_.bytes(), 0, kPurpose);
   if (!region) return std::unexpected(region.error());
   source_region_ = std::move(*region);
   return {};
@@ -95,8 +91,7 @@ LinkShape VerbsTransport::shape() const noexcept {
   return {.region_bytes = region_bytes_,
           .source_key = source_region_ ? source_region_->lkey : 0,
           .trust_order = options_.trust_order,
-          .core = options_.device.core,
-          .memory = options_.memory};
+          .blocks = {.memory = options_.memory, .core = options_.device.core}};
 }
 
 Expected<void> VerbsTransport::make_descriptors() {
@@ -114,7 +109,7 @@ Expected<void> VerbsTransport::make_descriptors() {
   auto lines = LifeLines::hold();
   if (!lines) return std::unexpected(lines.error());
   life_lines_ = std::move(*lines);
-  note(life_lines_->notice());
+  notices_.add(life_lines_->notice());
   descriptors_ = {channel_->fd, own_bell_.descriptor(), device_.event_descriptor()};
   if (device_.address_descriptor() >= 0) descriptors_.push_back(device_.address_descriptor());
   descriptors_.insert(descriptors_.end(), {sockets_.descriptor(), life_lines_->descriptor()});
@@ -125,21 +120,15 @@ Expected<void> VerbsTransport::choose_order() {
   VerbsLink asked;
   LinkShape small = shape();
   small.region_bytes = 64;
-  small.memory.huge_pages = HugePages::never;
+  small.blocks.memory.huge_pages = HugePages::never;
   if (auto made = asked.create(device_, completions_.get(), 0, small); !made) return made;
   const bool keeps_order = asked.keeps_order();
   asked.drop();
   write_order_ = keeps_order ? WriteOrder::ascending : WriteOrder::unordered;
-  note(
+  notices_.add(
       fmt::format("RDMA by {}: the bytes of one write appear {}", device_.text(),
                   keeps_order ? "in ascending order" : "in any order, so frames carry a checksum"));
   return {};
-}
-
-void VerbsTransport::note(const std::string& notice) {
-  if (!notice.empty() && std::ranges::find(notices_, notice) == notices_.end()) {
-    notices_.push_back(notice);
-  }
 }
 
 // ---- links come and go -------------------------------------------------------------------------
@@ -147,7 +136,7 @@ void VerbsTransport::note(const std::string& notice) {
 class VerbsTransport::Arrival final : public Newcomer {
  public:
   Arrival(LinkId number, VerbsLink link, Descriptor its_socket)
-      : Newcomer(number, link.notice()), made(std::move(link)), socket(std::move(its_socket)) {}
+      : Newcomer(number, link.notices()), made(std::move(link)), socket(std::move(its_socket)) {}
   VerbsLink made;
   Descriptor socket;
 };
@@ -205,7 +194,7 @@ Expected<void> VerbsTransport::adopt(std::unique_ptr<Newcomer> newcomer) {
     if (!watched) return watched;
   }
   link = std::move(arrival.made);
-  note(arrival.notice());
+  notices_.add(arrival.notices());
   link.tell_never_sleeps(never_sleeps_);
   in_debt_ = true;
   return {};

@@ -106,7 +106,9 @@ class VerbsTransport final : public Transport {
   void announce_awake() noexcept override;
   void ring_doorbells() noexcept override;
   [[nodiscard]] std::span<const int> descriptors() const noexcept override { return descriptors_; }
-  [[nodiscard]] std::span<const std::string> notices() const noexcept override { return notices_; }
+  [[nodiscard]] std::span<const std::string> notices() const noexcept override {
+    return notices_.lines();
+  }
 
  private:
   class Maker;
@@ -123,8 +125,6 @@ class VerbsTransport final : public Transport {
   /// Asks a queue pair that is made for that alone.
   Expected<void> choose_order();
   [[nodiscard]] LinkShape shape() const noexcept;
-  /// Adds to `notices` what is not empty and not there yet.
-  void note(const std::string& notice);
 
   void reap() noexcept;
   void take(const ibv_wc& completion) noexcept;
@@ -156,7 +156,7 @@ class VerbsTransport final : public Transport {
   runtime::ZeroPages nobody_;  ///< what the peer of a link wrote that is not there
   bool never_sleeps_ = false;
   std::vector<int> descriptors_;
-  std::vector<std::string> notices_;
+  Notices notices_;
   std::uint64_t polls_ = 0;
   std::size_t next_to_watch_ = 0;
   bool in_debt_ = false;
