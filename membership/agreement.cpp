@@ -24,8 +24,8 @@ std::uint32_t opener_of(std::uint64_t number) { return Attempt::of(number).rank;
 }  // namespace
 
 Agreement::Agreement(Table& table, ordering::ViewOrder& order, const Admissions& admissions,
-                     const Options& options)
-    : table_(table), order_(order), admissions_(admissions), options_(options) {
+                     const Donors& donors, const Options& options)
+    : table_(table), order_(order), admissions_(admissions), donors_(donors), options_(options) {
   kept_ = table.members() >= kMostMembers ? ~std::uint64_t{0} : bit(table.members()) - 1;
 }
 
@@ -142,7 +142,17 @@ bool Agreement::has_quorum() const noexcept {
 
 bool Agreement::change_is_due() const noexcept {
   const bool all_there = std::popcount(kept_) == static_cast<int>(table_.members());
-  return !all_there || highest_ != 0 || who_leaves() != 0 || who_joins().named != 0;
+  return !all_there || highest_ != 0 || who_leaves() != 0 || who_joins().named != 0 || need_a_cut();
+}
+
+// Somebody waits for a donor, and there is one: the state is given at the beginning of a view.
+bool Agreement::need_a_cut() const noexcept {
+  if (donors_.waiting() == 0 || mutant(Mutant::no_cut_for_who_waits)) return false;
+  std::uint64_t with_state = 0;
+  for (std::uint32_t rank = 0; rank < table_.members(); ++rank) {
+    if (table_.has_state(rank)) with_state |= bit(rank);
+  }
+  return donors_.need_a_cut(order_.layout(), kept_ & ~who_leaves(), with_state);
 }
 
 // The first to whom everybody that goes on has a link. Nobody while as many lack the state as have

@@ -5,6 +5,7 @@
 
 #include "membership/admissions.hpp"
 #include "membership/attempt.hpp"
+#include "membership/donors.hpp"
 #include "membership/kept_set.hpp"
 #include "membership/proposal.hpp"
 #include "membership/table.hpp"
@@ -31,7 +32,7 @@ class Agreement {
   };
 
   Agreement(Table& table, ordering::ViewOrder& order, const Admissions& admissions,
-            const Options& options);
+            const Donors& donors, const Options& options);
 
   /// Reads the table, and does what is due. `unreachable`: whom this member does not hear, a bit
   /// each. While `in_flux`, what members say of each other is known to be out of date: it then
@@ -73,6 +74,7 @@ class Agreement {
 
   [[nodiscard]] bool change_is_due() const noexcept;
   [[nodiscard]] std::uint64_t who_leaves() const noexcept;
+  [[nodiscard]] bool need_a_cut() const noexcept;
   [[nodiscard]] Joiner who_joins() const noexcept;
   [[nodiscard]] bool may_open(std::uint64_t now_ns) const noexcept;
   [[nodiscard]] bool may_propose() const noexcept;
@@ -85,6 +87,7 @@ class Agreement {
   Table& table_;
   ordering::ViewOrder& order_;
   const Admissions& admissions_;
+  const Donors& donors_;
   const Options options_;
   bool decided_ = false;
   std::uint64_t kept_ = 0;

@@ -5,17 +5,25 @@
 namespace lockstep::membership {
 
 void CatchUp::apply(const Message& message) {
-  if (overflowed()) return;
+  if (paused_ || overflowed()) return;
   bytes_ += sizeof(Kept) + message.payload.size();
   kept_.push_back(
       {.message = message, .payload = {message.payload.begin(), message.payload.end()}});
 }
 
-void CatchUp::view_installed(const View& view) { kept_.push_back({.view = view}); }
+void CatchUp::view_installed(const View& view) {
+  if (!paused_) kept_.push_back({.view = view});
+}
 
 void CatchUp::begin_anew() noexcept {
   kept_.clear();
   bytes_ = 0;
+  paused_ = false;
+}
+
+void CatchUp::pause() noexcept {
+  begin_anew();
+  paused_ = true;
 }
 
 bool CatchUp::replay(StateMachine& application, std::size_t most) {

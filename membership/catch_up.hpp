@@ -24,6 +24,8 @@ class CatchUp final : public MessageHandler {
   void view_installed(const View& view);
   /// What is kept is part of the state that comes now.
   void begin_anew() noexcept;
+  /// So will be what comes now: until `begin_anew` nothing is kept.
+  void pause() noexcept;
 
   /// Tells up to `most` of what is kept. True when nothing is left.
   bool replay(StateMachine& application, std::size_t most);
@@ -38,6 +40,7 @@ class CatchUp final : public MessageHandler {
   };
   std::deque<Kept> kept_;
   std::size_t bytes_ = 0;
+  bool paused_ = false;
 };
 
 }  // namespace lockstep::membership

@@ -1,30 +1,66 @@
 #include "membership/donors.hpp"
 
 #include <algorithm>
+#include <bit>
+
+#include "membership/mutant.hpp"
 
 namespace lockstep::membership::inline LOCKSTEP_VARIANT {
+namespace {
+
+constexpr std::uint64_t bit(std::uint32_t rank) { return std::uint64_t{1} << rank; }
+
+transports::LinkId link_of(const ordering::ViewLayout& layout, std::uint32_t rank) {
+  return layout.links.empty() ? rank : layout.links[rank];
+}
+
+/// The bit of its rank; none if it is not in the view.
+std::uint64_t rank_bit(const ordering::ViewLayout& layout, transports::LinkId link) {
+  for (std::uint32_t rank = 0; rank < layout.members; ++rank) {
+    if (link_of(layout, rank) == link) return bit(rank);
+  }
+  return 0;
+}
+
+}  // namespace
 
 void Donors::installed(std::uint64_t view, const ordering::ViewLayout& layout,
                        std::uint64_t stateless) {
-  const auto link_of = [&](std::uint32_t rank) {
-    return layout.links.empty() ? rank : layout.links[rank];
-  };
-  const auto lacks = [&](std::uint32_t rank) { return (stateless >> rank & 1U) != 0; };
-  std::vector<transports::LinkId> able;
-  for (std::uint32_t rank = 0; rank < layout.members; ++rank) {
-    if (!lacks(rank)) able.push_back(link_of(rank));
-  }
+  const std::uint64_t all = layout.members >= 64 ? ~std::uint64_t{0} : bit(layout.members) - 1;
+  const std::uint64_t able = all & ~stateless;
   std::vector<Donation> next;
-  for (std::uint32_t rank = 0; rank < layout.members && !able.empty(); ++rank) {
-    if (!lacks(rank)) continue;
-    Donation donation{.to = link_of(rank), .from = able.back(), .cut = view};
-    for (const Donation& before : donations_) {
-      const bool goes_on = std::ranges::find(able, before.from) != able.end();
-      if (before.to == donation.to && goes_on) donation = before;
-    }
-    next.push_back(donation);
+  std::uint64_t free = able;
+  waiting_ = stateless & all;
+  for (const Donation& before : donations_) {
+    const std::uint64_t to = rank_bit(layout, before.to) & stateless;
+    const std::uint64_t from = rank_bit(layout, before.from) & able;
+    if (to == 0 || from == 0) continue;
+    next.push_back(before);
+    waiting_ &= ~to;
+    if (!mutant(Mutant::donor_of_many)) free &= ~from;
   }
+  for (std::uint64_t rest = waiting_; rest != 0 && free != 0; rest &= rest - 1) {
+    const std::uint64_t from = std::bit_floor(free);
+    next.push_back({.to = link_of(layout, static_cast<std::uint32_t>(std::countr_zero(rest))),
+                    .from = link_of(layout, static_cast<std::uint32_t>(std::countr_zero(from))),
+                    .cut = view});
+    waiting_ &= ~(rest & -rest);
+    if (!mutant(Mutant::donor_of_many)) free &= ~from;
+  }
+  std::ranges::sort(next, {}, [&](const Donation& one) { return rank_bit(layout, one.to); });
   donations_ = std::move(next);
+  state_is_lost_ = able == 0;
+}
+
+bool Donors::need_a_cut(const ordering::ViewLayout& layout, std::uint64_t staying,
+                        std::uint64_t with_state) const noexcept {
+  if ((waiting_ & staying) == 0) return false;
+  std::uint64_t free = staying & with_state;
+  for (const Donation& donation : donations_) {
+    const bool over = (rank_bit(layout, donation.to) & staying & ~with_state) == 0;
+    if (!over) free &= ~rank_bit(layout, donation.from);
+  }
+  return free != 0;
 }
 
 }  // namespace lockstep::membership::inline LOCKSTEP_VARIANT

@@ -191,11 +191,12 @@ void Member::takes_messages_changed(bool takes_messages) noexcept {
 }
 
 void Member::view_installed(std::uint64_t id, const ordering::ViewLayout& layout,
-                            std::uint64_t stateless) noexcept {
+                            const Donors& donors) noexcept {
   past_ = total(order_->statistics());
   order_ = &views_->order();
   // Before the application hears of the view: the state at the cut is that of the view before.
-  if (transfers_.installed(id, layout, stateless, has_state_)) catch_up_.begin_anew();
+  if (transfers_.installed(id, layout, donors, has_state_)) catch_up_.begin_anew();
+  if (transfers_.waits()) catch_up_.pause();
   describe_view(id, layout);
   show_standing();
   if (has_state_) {

@@ -66,7 +66,7 @@ class Member final : public ViewEvents, private Dialler {
   bool control_step(std::uint64_t now_ns) noexcept override;
   [[nodiscard]] bool control_pending() const noexcept override;
   void view_installed(std::uint64_t id, const ordering::ViewLayout& layout,
-                      std::uint64_t stateless) noexcept override;
+                      const Donors& donors) noexcept override;
   void takes_messages_changed(bool takes_messages) noexcept override;
   void quorum_changed(bool has_quorum) noexcept override;
   void evicted() noexcept override;

@@ -123,7 +123,7 @@ Expected<void> Member::settle_idle_policy() {
 
 /// The first view of all.
 FirstView Member::founding() const {
-  FirstView first{.view = 1, .layout = {}, .stateless = 0};
+  FirstView first{.view = 1, .layout = {}, .donors = {}};
   ordering::ViewLayout& layout = first.layout;
   layout.members = 0;
   layout.ring_bytes = config_.ring_bytes;
@@ -187,11 +187,13 @@ void Member::begin(const FirstView& first, bool has_state) {
                    .agreement = {.patience_ns = config_.silence_timeout_ns,
                                  .doubt_ns = config_.heartbeat_interval_ns},
                    .wall_offset_ns = clock.wall_ns() - clock.now_ns(),
-                   .has_state = has_state});
+                   .has_state = has_state,
+                   .donors = first.donors});
   order_ = &views_->order();
   make_counters();
   describe_view(first.view, first.layout);
-  transfers_.installed(first.view, first.layout, first.stateless, has_state_);
+  transfers_.installed(first.view, first.layout, first.donors, has_state_);
+  if (transfers_.waits()) catch_up_.pause();
   if (!has_state_) catch_up_.view_installed(view_);
   takes_messages_changed(true);
   for (transports::LinkId link = 0; link < config_.members.size(); ++link) {

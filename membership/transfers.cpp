@@ -19,34 +19,29 @@ TransferId id_of(const Donors::Donation& donation, const ordering::ViewLayout& l
 }  // namespace
 
 bool Transfers::installed(std::uint64_t view, const ordering::ViewLayout& layout,
-                          std::uint64_t stateless, bool has_state) {
-  donors_.installed(view, layout, stateless);
-  const auto& due = donors_.donations();
-  std::erase_if(donations_, [&](const Given& given) {
-    return std::ranges::none_of(due, [&](const Donors::Donation& one) {
-      return one.to == given.to && one.from == mine_ && one.cut == given.donation->id().cut;
-    });
-  });
-  give(view, layout);
+                          const Donors& donors, bool has_state) {
+  const auto& donations = donors.donations();
+  const auto mine = std::ranges::find(donations, mine_, &Donors::Donation::from);
+  if (mine == donations.end()) {
+    given_.reset();
+  } else if (mine->cut == view) {
+    given_ = Given{.to = mine->to,
+                   .channel = nullptr,
+                   .donation = std::make_unique<Donation>(application_, id_of(*mine, layout),
+                                                          names_[mine_], names_[mine->to])};
+  }
   if (has_state) return false;
-  const auto mine = std::ranges::find_if(
-      due, [&](const Donors::Donation& one) { return one.to == mine_ && one.cut == view; });
-  if (mine == due.end()) return false;
-  donor_ = mine->from;
+  const auto to_me = std::ranges::find(donations, mine_, &Donors::Donation::to);
+  waits_ = to_me == donations.end();
+  in_vain_ = donors.state_is_lost();
+  if (!waits_ && to_me->cut != view) return false;
   channel_.reset();
-  reception_.emplace(application_, id_of(*mine, layout), names_[donor_], names_[mine_]);
+  reception_.reset();
+  if (waits_) return false;
+  donor_ = to_me->from;
+  reception_.emplace(application_, id_of(*to_me, layout), names_[donor_], names_[mine_]);
   dial_ns_ = 0;
   return true;
-}
-
-void Transfers::give(std::uint64_t view, const ordering::ViewLayout& layout) {
-  for (const Donors::Donation& one : donors_.donations()) {
-    if (one.from != mine_ || one.cut != view) continue;
-    donations_.push_back({.to = one.to,
-                          .channel = nullptr,
-                          .donation = std::make_unique<Donation>(application_, id_of(one, layout),
-                                                                 names_[mine_], names_[one.to])});
-  }
 }
 
 void Transfers::arrived(transports::LinkId link,
@@ -56,25 +51,22 @@ void Transfers::arrived(transports::LinkId link,
     reception_->attach();
     return;
   }
-  const auto given = std::ranges::find(donations_, link, &Given::to);
   // Who asks for what is not given will dial again, and give up in the end.
-  if (given == donations_.end()) return;
-  given->channel = std::move(channel);
-  given->donation->attach();
+  if (!given_ || given_->to != link) return;
+  given_->channel = std::move(channel);
+  given_->donation->attach();
 }
 
 bool Transfers::step(std::uint64_t now_ns) {
-  const bool gave = step_donations();
+  const bool gave = step_donation();
   return step_reception(now_ns) || gave;
 }
 
-bool Transfers::step_donations() {
-  bool busy = false;
-  for (Given& given : donations_) {
-    busy |= given.donation->step(given.channel.get());
-    if (given.donation->state() == Donation::State::broken) given.channel.reset();
-  }
-  std::erase_if(donations_, [](const Given& given) { return given.donation->settled(); });
+bool Transfers::step_donation() {
+  if (!given_) return false;
+  const bool busy = given_->donation->step(given_->channel.get());
+  if (given_->donation->state() == Donation::State::broken) given_->channel.reset();
+  if (given_->donation->settled()) given_.reset();
   return busy;
 }
 
@@ -94,6 +86,7 @@ bool Transfers::step_reception(std::uint64_t now_ns) {
 }
 
 std::string Transfers::failure() const {
+  if (in_vain_) return "nobody who has the state is left in it; found the group anew";
   if (!reception_ || reception_->state() != Reception::State::failed) return {};
   const char* who = "";
   switch (reception_->blame()) {

@@ -24,8 +24,8 @@ class Dialler {
   virtual void dial_for_state(transports::LinkId link) = 0;
 };
 
-/// All states that a member gives, and the one that it gets. Who gives to whom follows from the
-/// views (Donors). Reactor thread only.
+/// The state that a member gives, and the one that it gets. Who gives to whom is known to all
+/// (Donors). Reactor thread only.
 class Transfers {
  public:
   /// `names`: of all links. All must outlive this.
@@ -35,18 +35,20 @@ class Transfers {
 
   /// A view begins: before its first message, since that is the cut. True: this member, which lacks
   /// the state, gets the one of this cut; whatever it got before is void.
-  bool installed(std::uint64_t view, const ordering::ViewLayout& layout, std::uint64_t stateless,
+  bool installed(std::uint64_t view, const ordering::ViewLayout& layout, const Donors& donors,
                  bool has_state);
   void arrived(transports::LinkId link, std::unique_ptr<transports::StateChannel> channel);
 
   /// A bounded piece of it all. True if anything was done.
   bool step(std::uint64_t now_ns);
   /// Something is on its way.
-  [[nodiscard]] bool going() const noexcept { return !donations_.empty() || reception_; }
+  [[nodiscard]] bool going() const noexcept { return given_ || reception_; }
 
   [[nodiscard]] bool received() const noexcept {
     return reception_ && reception_->state() == Reception::State::complete && reception_->settled();
   }
+  /// This member lacks the state, and nobody is free yet to give it.
+  [[nodiscard]] bool waits() const noexcept { return waits_; }
   /// Why this member will not get the state; empty: it may.
   [[nodiscard]] std::string failure() const;
   /// This member has the state, and applied what came since.
@@ -58,16 +60,16 @@ class Transfers {
     std::unique_ptr<transports::StateChannel> channel;
     std::unique_ptr<Donation> donation;
   };
-  void give(std::uint64_t view, const ordering::ViewLayout& layout);
-  bool step_donations();
+  bool step_donation();
   bool step_reception(std::uint64_t now_ns);
 
   StateMachine& application_;
   Dialler& dialler_;
   const std::vector<std::string>& names_;
   const transports::LinkId mine_;
-  Donors donors_;
-  std::vector<Given> donations_;
+  bool waits_ = false;
+  bool in_vain_ = false;  ///< nobody has the state that this member lacks
+  std::optional<Given> given_;
   std::optional<Reception> reception_;
   transports::LinkId donor_ = 0;  ///< of `reception_`
   std::unique_ptr<transports::StateChannel> channel_;

@@ -21,11 +21,12 @@ transports::LinkId link_of(const ordering::ViewLayout& layout, std::uint32_t ran
 /// Everything that belongs to one view.
 struct Views::Epoch {
   Epoch(transports::Transport& transport, const ordering::ViewLayout& layout, std::uint64_t id,
-        const Admissions& admissions, const ViewsOptions& options, const Welcome& welcome = {})
+        const Admissions& admissions, const Donors& donors, const ViewsOptions& options,
+        const Welcome& welcome = {})
       : view(id),
         order(transport, layout),
         table(transport, order.layout(), id, welcome),
-        agreement(table, order, admissions, options.agreement),
+        agreement(table, order, admissions, donors, options.agreement),
         observation(order, layout.members, layout.my_rank, options.observation) {}
 
   std::uint64_t view;
@@ -43,7 +44,8 @@ Views::Views(transports::Transport& transport, const ordering::ViewLayout& layou
       events_(events),
       options_(options),
       has_state_(options.has_state),
-      current_(std::make_unique<Epoch>(transport, layout, view, admissions_, options)) {
+      donors_(options.donors),
+      current_(std::make_unique<Epoch>(transport, layout, view, admissions_, donors_, options)) {
   if (has_state_) current_->table.show_state();
 }
 
@@ -273,9 +275,9 @@ void Views::finish() noexcept {
   const ordering::ViewLayout layout = next_layout(value);
   const std::uint64_t view = previous_->view + 1;
   const bool joined = value.joiner.named != 0;
-  current_ =
-      std::make_unique<Epoch>(transport_, layout, view, admissions_, options_,
-                              joined ? Welcome::to(view, layout, value.stateless) : Welcome{});
+  donors_.installed(view, layout, value.stateless);
+  current_ = std::make_unique<Epoch>(transport_, layout, view, admissions_, donors_, options_,
+                                     joined ? Welcome::to(view, layout, donors_) : Welcome{});
   if (has_state_) current_->table.show_state();
   lose_who_is_not_there(value);
   previous_->order.succeeded_by(current_->order);
@@ -292,7 +294,7 @@ void Views::finish() noexcept {
   tell_quorum(true);  // one agreed on this view, whether or not this member heard it
   quorum_seen_ns_ = 0;
   push_tables();
-  events_.view_installed(current_->view, current_->order.layout(), value.stateless);
+  events_.view_installed(current_->view, current_->order.layout(), donors_);
 }
 
 void Views::deliver_all_held() noexcept {

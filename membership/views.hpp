@@ -9,6 +9,7 @@
 #include "lockstep/message.hpp"
 #include "membership/admissions.hpp"
 #include "membership/agreement.hpp"
+#include "membership/donors.hpp"
 #include "membership/observation.hpp"
 #include "membership/table.hpp"
 #include "ordering/variant.hpp"
@@ -27,9 +28,9 @@ class ViewEvents {
   /// Would control_step find anything?
   [[nodiscard]] virtual bool control_pending() const noexcept = 0;
   /// View `id` is installed, after the last message of the one before. Ranks are those of
-  /// `layout`; `layout.links` says who they are. `stateless` are ranks that still lack the state.
+  /// `layout`; `layout.links` says who they are. `donors`: who gives the state to whom.
   virtual void view_installed(std::uint64_t id, const ordering::ViewLayout& layout,
-                              std::uint64_t stateless) noexcept = 0;
+                              const Donors& donors) noexcept = 0;
   /// Claims are allowed from now on, or no longer: what Views::takes_messages says. Allowed at the
   /// start.
   virtual void takes_messages_changed(bool takes_messages) noexcept = 0;
@@ -53,6 +54,8 @@ struct ViewsOptions {
   /// This member has the state that the first message of its first view is applied to; a joiner
   /// has not, until it says so.
   bool has_state = true;
+  /// Who gives the state to whom in the first view, as a joiner was told.
+  Donors donors{};
 };
 
 /// The loop body of one group on one reactor, and the succession of its views: the order of one
@@ -149,6 +152,7 @@ class Views final : public runtime::Duty {
   const ViewsOptions options_;
   Admissions admissions_;
   bool has_state_;
+  Donors donors_;
   std::unique_ptr<Epoch> current_;
   /// The view before, until all members of the current one have shown that they are in it: whoever
   /// is late can read there how it ended.

@@ -4,7 +4,10 @@
 #include <xxhash.h>
 
 #include <bit>
+#include <utility>
+#include <vector>
 
+#include "membership/mutant.hpp"
 #include "membership/table.hpp"
 #include "runtime/word.hpp"
 
@@ -25,7 +28,8 @@ Welcome load(const Welcome& from) noexcept {
 /// Empty if it is not for this joiner.
 std::optional<FirstView> read(const Welcome& welcome, std::uint64_t ring_bytes,
                               transports::LinkId my_link, std::uint64_t my_nonce) {
-  FirstView first{.view = welcome.view, .layout = {}, .stateless = welcome.stateless};
+  FirstView first{.view = welcome.view, .layout = {}, .donors = {}};
+  std::vector<Donors::Donation> donations;
   ordering::ViewLayout& layout = first.layout;
   layout.members = static_cast<std::uint32_t>(welcome.members);
   layout.my_rank = layout.members;
@@ -39,27 +43,38 @@ std::optional<FirstView> read(const Welcome& welcome, std::uint64_t ring_bytes,
     layout.links.push_back(link);
     layout.nonces.push_back(welcome.nonces[rank]);
     if ((welcome.senders >> rank & 1U) != 0) layout.senders.push_back(rank);
+    if (welcome.cuts[rank] == 0) continue;
+    donations.push_back({.to = link,
+                         .from = static_cast<transports::LinkId>(welcome.donors[rank]),
+                         .cut = welcome.cuts[rank]});
   }
   if (layout.my_rank == layout.members || layout.senders.empty()) return std::nullopt;
+  first.donors = Donors(std::move(donations), welcome.waiting);
   return first;
 }
 
 }  // namespace
 
 Welcome Welcome::to(std::uint64_t view, const ordering::ViewLayout& layout,
-                    std::uint64_t stateless) noexcept {
+                    const Donors& donors) noexcept {
   Welcome welcome;
   welcome.view = view;
   welcome.copy = layout.copy;
   welcome.first_index = layout.first_index;
   welcome.timestamp_ns = layout.timestamp_ns;
   welcome.members = layout.members;
-  welcome.stateless = stateless;
   for (const std::uint32_t rank : layout.senders) welcome.senders |= std::uint64_t{1} << rank;
   for (std::uint32_t rank = 0; rank < layout.members; ++rank) {
     welcome.links[rank] = layout.links[rank];
     welcome.nonces[rank] = layout.nonces[rank];
+    for (const Donors::Donation& donation : donors.donations()) {
+      if (donation.to != layout.links[rank]) continue;
+      if (mutant(Mutant::donations_not_told) && donation.cut != view) continue;
+      welcome.donors[rank] = donation.from;
+      welcome.cuts[rank] = donation.cut;
+    }
   }
+  welcome.waiting = donors.waiting();
   welcome.checksum = welcome.compute_checksum();
   return welcome;
 }

@@ -3,7 +3,9 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
+#include "membership/donors.hpp"
 #include "membership/proposal.hpp"
 #include "ordering/variant.hpp"
 #include "ordering/view_order.hpp"
@@ -20,14 +22,17 @@ struct alignas(64) Welcome {
   std::uint64_t first_index = 0;
   std::uint64_t timestamp_ns = 0;
   std::uint64_t members = 0;
-  std::uint64_t senders = 0;    ///< a bit per rank
-  std::uint64_t stateless = 0;  ///< a bit per rank
-  std::uint64_t checksum = 0;   ///< of all the rest
+  std::uint64_t senders = 0;   ///< a bit per rank
+  std::uint64_t waiting = 0;   ///< Donors::waiting
+  std::uint64_t checksum = 0;  ///< of all the rest
   std::array<std::uint64_t, kMostMembers> links{};
   std::array<std::uint64_t, kMostMembers> nonces{};
+  /// Of who is given the state, the donor's link and the cut; of all others, the cut is 0.
+  std::array<std::uint64_t, kMostMembers> donors{};
+  std::array<std::uint64_t, kMostMembers> cuts{};
 
   static Welcome to(std::uint64_t view, const ordering::ViewLayout& layout,
-                    std::uint64_t stateless) noexcept;
+                    const Donors& donors) noexcept;
   /// True if it is whole, and says what a correct member can have said.
   [[nodiscard]] bool sound() const noexcept;
 
@@ -40,7 +45,7 @@ static_assert(sizeof(Welcome) % 64 == 0);
 struct FirstView {
   std::uint64_t view = 0;
   ordering::ViewLayout layout;
-  std::uint64_t stateless = 0;
+  Donors donors;
 };
 
 /// Looks whether a member has welcomed this joiner, which is `my_link` of the group, in the

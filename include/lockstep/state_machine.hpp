@@ -28,8 +28,8 @@ class LOCKSTEP_EXPORT StateMachine : public MessageHandler {
   /// Gives the state to a joiner: called on one member, the donor, first at the beginning of a
   /// view, before any message of it, then once a turn until it returns true: all has been written.
   /// The group goes on meanwhile, so the application keeps the state of the first call: a copy, or
-  /// copy-on-write. Every first call begins a new snapshot. A state machine without this cannot be
-  /// joined by anybody.
+  /// copy-on-write. Every first call begins a new snapshot, and the one before is wanted no more: a
+  /// member gives one state at a time. A state machine without this cannot be joined by anybody.
   virtual bool save(SnapshotWriter& writer) {
     writer.fail("its state machine does not implement save");
     return true;

@@ -100,6 +100,20 @@ TEST_P(Rejoin, AJoinerGetsTheStateThoughItsDonorDies) {
   ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 1, 3}));
 }
 
+// Two are loading, each from a donor of its own, when one of the two donors dies: whoever has none
+// then waits for the other's, and gets a cut of its own.
+TEST_P(Rejoin, TwoLoadAtATimeThoughADonorDies) {
+  LedgerGroup group(new_group(4, 2), {.ballast_bytes = 64 << 20});
+  ASSERT_TRUE(group.start_all({0, 1}));
+  for (const std::uint32_t joiner : {2U, 3U}) {
+    group.start(joiner);
+    ASSERT_TRUE(group.wait_until([&] { return (group.words(0).members >> joiner & 1U) != 0; }));
+  }
+  group.kill(1);
+  ASSERT_TRUE(group.wait_for({0, 2, 3}));
+  ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 2, 3}));
+}
+
 TEST_P(Rejoin, AStateThatCannotBeLoadedLeavesTheJoinerOut) {
   LedgerGroup group(new_group(3, 2), {.ballast_bytes = 1'000});
   ASSERT_TRUE(group.start_all({0, 1}));

@@ -28,7 +28,7 @@ std::span<std::byte> SimMember::ring_of(std::uint32_t sender) {
 }
 
 void SimMember::view_installed(std::uint64_t /*id*/, const ordering::ViewLayout& /*layout*/,
-                               std::uint64_t /*stateless*/) noexcept {
+                               const membership::Donors& /*donors*/) noexcept {
   witness_.left(layout_.my_rank);
 }
 

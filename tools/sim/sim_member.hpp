@@ -58,7 +58,7 @@ class SimMember final : public MessageHandler, public membership::ViewEvents {
   bool control_step(std::uint64_t /*now_ns*/) noexcept override { return false; }
   [[nodiscard]] bool control_pending() const noexcept override { return false; }
   void view_installed(std::uint64_t id, const ordering::ViewLayout& layout,
-                      std::uint64_t stateless) noexcept override;
+                      const membership::Donors& donors) noexcept override;
   void takes_messages_changed(bool /*takes_messages*/) noexcept override {}
   void link_silent(transports::LinkId /*link*/) noexcept override {}
   void quorum_changed(bool /*has_quorum*/) noexcept override {}

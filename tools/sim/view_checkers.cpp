@@ -121,6 +121,7 @@ void ViewInvariants::installed(std::uint32_t member, std::uint64_t view,
     return std::ranges::find(ended.members, one) != ended.members.end();
   };
   const auto kept = static_cast<std::size_t>(std::ranges::count_if(members, is_old));
+  if (is_new && kept < members.size()) expect_state_to_last(view, members);
   const bool half = 2 * kept == ended.members.size() && members.front() == ended.members.front();
   if (leaving_ == 0 && 2 * kept <= ended.members.size() && !half) {
     note(fmt::format("I6 one primary: view {} of {} is no quorum of view {} of {}", view, members,
@@ -144,6 +145,17 @@ void ViewInvariants::installed(std::uint32_t member, std::uint64_t view,
   }
 }
 
+void ViewInvariants::expect_state_to_last(std::uint64_t view,
+                                          const std::vector<std::uint32_t>& members) {
+  const auto with_state = std::ranges::count_if(
+      members, [&](std::uint32_t one) { return view_of_[one] != 0 && has_state(one); });
+  if (2 * static_cast<std::size_t>(with_state) >= members.size()) return;
+  note(
+      fmt::format("I7 state: view {} of {} takes somebody in, and {} of them have the state: a "
+                  "quorum could go on without it",
+                  view, members, with_state));
+}
+
 std::uint64_t ViewInvariants::chain_of(std::uint32_t member, std::uint64_t view) const {
   const ViewHistory& history = views_.at(view);
   const auto found = history.delivered.find(member);
@@ -160,6 +172,26 @@ void ViewInvariants::loaded(std::uint32_t member, std::uint64_t chain) {
   if (chain == chain_of(member, view_of_[member])) return;
   note(fmt::format("I7 state: the state of member {}, in view {}, is not that of the others there",
                    member, view_of_[member]));
+}
+
+void ViewInvariants::gives(std::uint32_t member, std::uint64_t view, const Donations& donations) {
+  for (std::size_t i = 0; i < donations.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (donations[i][1] != donations[j][1]) continue;
+      note(
+          fmt::format("I7 state: in view {}, member {} gives two states at a time, of views {} and "
+                      "{}, to members {} and {}",
+                      view, donations[i][1], donations[i][2], donations[j][2], donations[i][0],
+                      donations[j][0]));
+    }
+  }
+  std::optional<Donations>& agreed = views_.at(view).donations;
+  if (!agreed) agreed = donations;
+  if (*agreed == donations) return;
+  note(
+      fmt::format("I7 state: in view {}, the state is given as {} (to, from, cut), says member {}, "
+                  "and as {}, say others",
+                  view, donations, member, *agreed));
 }
 
 bool ViewInvariants::waits_in_vain(std::uint32_t member) const {

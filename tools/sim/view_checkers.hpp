@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <map>
@@ -35,6 +36,10 @@ class ViewInvariants {
   /// that it is made of, message by message (`link_chain`).
   void loaded(std::uint32_t member, std::uint64_t chain);
 
+  /// Who gives the state to whom in a view, as a member sees it: (to, from, cut) each.
+  using Donations = std::vector<std::array<std::uint64_t, 3>>;
+  void gives(std::uint32_t member, std::uint64_t view, const Donations& donations);
+
   /// The link between two members is down for good.
   void broken(std::uint32_t one, std::uint32_t other);
   /// It asked to go: then a view may be left by more than a minority.
@@ -67,6 +72,7 @@ class ViewInvariants {
     std::uint32_t final_by = 0;
     std::vector<std::uint64_t> first_due{};  ///< by sender: the id due when it begins
     std::uint64_t first_chain = 0;           ///< of all messages before it
+    std::optional<Donations> donations{};    ///< as who first installed it sees them
   };
 
   std::uint32_t members_;
@@ -79,6 +85,8 @@ class ViewInvariants {
   [[nodiscard]] bool has_state(std::uint32_t member) const {
     return (stateless_ >> member & 1U) == 0;
   }
+  /// Somebody is taken in only when every quorum holds somebody who has the state.
+  void expect_state_to_last(std::uint64_t view, const std::vector<std::uint32_t>& members);
   /// Of all that a member had delivered up to where it is, or ended, in a view.
   [[nodiscard]] std::uint64_t chain_of(std::uint32_t member, std::uint64_t view) const;
   /// Waits, though nothing keeps it from joining.

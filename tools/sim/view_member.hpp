@@ -23,20 +23,22 @@ class ViewSimulation::Member final : public MessageHandler, public membership::V
       : number(which), plan(simulation.scenario_.members[which]), simulation_(simulation) {}
 
   /// Its first view.
-  void begin(std::uint64_t id, const ordering::ViewLayout& layout, std::uint64_t stateless) {
+  void begin(std::uint64_t id, const ordering::ViewLayout& layout, bool founds,
+             const membership::Donors& donors = {}) {
     membership::ViewsOptions options{
         .observation = {.heartbeat_interval_ns = simulation_.scenario_.heartbeat_ns,
                         .silence_timeout_ns = simulation_.scenario_.silence_ns},
         .agreement = {.patience_ns = simulation_.scenario_.patience_ns,
                       .doubt_ns = simulation_.scenario_.heartbeat_ns},
-        .wall_offset_ns = simulation_.random_.below(1'000'000)};
-    options.has_state = (stateless >> layout.my_rank & 1U) == 0;
-    has_state = options.has_state;
+        .wall_offset_ns = simulation_.random_.below(1'000'000),
+        .has_state = founds,
+        .donors = donors};
+    has_state = founds;
     views = std::make_unique<membership::Views>(simulation_.network_.endpoint(number), layout, id,
                                                 *this, *this, options);
     view = id;
     tell(id, layout);
-    note_donations(id, layout, stateless);
+    note_donations(id, donors);
   }
   [[nodiscard]] bool is_in() const { return views != nullptr; }
 
@@ -65,15 +67,15 @@ class ViewSimulation::Member final : public MessageHandler, public membership::V
   bool control_step(std::uint64_t /*now_ns*/) noexcept override { return false; }
   [[nodiscard]] bool control_pending() const noexcept override { return false; }
   void view_installed(std::uint64_t id, const ordering::ViewLayout& layout,
-                      std::uint64_t stateless) noexcept override {
+                      const membership::Donors& donors) noexcept override {
     if (!has_quorum) {
       simulation_.invariants_.note(fmt::format(
           "events: member {} installed view {}, and was not told that there is a quorum again",
           number, id));
     }
-    note_donations(id, layout, stateless);
     simulation_.add(TraceKind::install, number, layout.my_rank, id, layout.members);
     tell(id, layout);
+    note_donations(id, donors);
     simulation_.report_.views = std::max(simulation_.report_.views, id);
     simulation_.report_.operations =
         simulation_.network_.operations() - simulation_.first_operation_;
@@ -106,9 +108,11 @@ class ViewSimulation::Member final : public MessageHandler, public membership::V
   void link_silent(transports::LinkId /*link*/) noexcept override {}
 
   // What is real here is who gives to whom, and from which cut on; the state itself is a hash.
-  void note_donations(std::uint64_t id, const ordering::ViewLayout& layout,
-                      std::uint64_t stateless) {
-    donors.installed(id, layout, stateless);
+  void note_donations(std::uint64_t id, const membership::Donors& donors) {
+    ViewInvariants::Donations told;
+    for (const auto& one : donors.donations()) told.push_back({one.to, one.from, one.cut});
+    simulation_.invariants_.gives(number, id, told);
+    if ((donors.waiting() >> views->order().layout().my_rank & 1U) != 0) loading.reset();
     for (const membership::Donors::Donation& donation : donors.donations()) {
       if (donation.cut != id) continue;
       if (donation.from == number) cuts[id] = chain;
@@ -151,8 +155,7 @@ class ViewSimulation::Member final : public MessageHandler, public membership::V
   std::uint64_t nonce = 0;  ///< of a joiner
   std::uint64_t links = 0;  ///< of a joiner: to whom it has links
   bool has_state = false;
-  std::uint64_t chain = 0;  ///< its state
-  membership::Donors donors;
+  std::uint64_t chain = 0;                      ///< its state
   std::map<std::uint64_t, std::uint64_t> cuts;  ///< of a donor: the state at the cut
   std::optional<membership::Donors::Donation> loading;
   std::uint64_t loaded_ns = transports::kNever;

@@ -51,7 +51,7 @@ ViewSimulation::ViewSimulation(const ViewScenario& scenario, Trace& trace)
     members_.push_back(std::make_unique<Member>(*this, i));
     if (i >= scenario.founders) continue;
     layout.my_rank = i;
-    members_.back()->begin(1, layout, 0);
+    members_.back()->begin(1, layout, true);
     members_.back()->next_ns = random_.below(2 * scenario.members[i].turn_ns);
   }
 }

@@ -55,7 +55,7 @@ void ViewSimulation::turn_joiner(Member& joiner) {
                                         joiner.number, joiner.nonce);
   if (!first) return;
   add(TraceKind::install, joiner.number, first->layout.my_rank, first->view, first->layout.members);
-  joiner.begin(first->view, first->layout, first->stateless);
+  joiner.begin(first->view, first->layout, false, first->donors);
 }
 
 void ViewSimulation::load(Member& joiner) {
