@@ -154,7 +154,8 @@ Table::Extent Table::extent(Part part) const noexcept {
     case Part::welcome:
       return {offsetof(TableRow, welcome), sizeof(Welcome)};
     case Part::sight:
-      return {offsetof(TableRow, unreachable), 4 * kWord};
+      return {offsetof(TableRow, unreachable),
+              offsetof(TableRow, shown) - offsetof(TableRow, unreachable)};
     case Part::shown:
       return {offsetof(TableRow, shown), kWord};
     case Part::value:

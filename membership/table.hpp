@@ -22,8 +22,8 @@ struct alignas(64) TableRow {
   std::uint64_t leaving = 0;      ///< the view that this member wants to leave with
   std::uint64_t joinable = 0;     ///< links to who wants to join, a bit each; may be taken back
   std::uint64_t has_state = 0;    ///< 1 once it has all that the order says up to some place
-  std::uint64_t shown = 0;        ///< the view that the row speaks of
   std::uint64_t slow = 0;         ///< ranks that lag behind too far; may be taken back
+  std::uint64_t shown = 0;        ///< the view that the row speaks of
   std::uint64_t unused_sight[2]{};
 
   std::uint64_t wedged = 0;    ///< the view that this member has stopped in

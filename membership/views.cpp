@@ -194,11 +194,14 @@ std::uint64_t Views::agreed_to_be_slow(std::uint64_t unreachable) const noexcept
   const Table& table = current_->table;
   const std::uint64_t mine = table.mine().slow;
   std::uint64_t agreed = mine;
+  std::uint64_t asked = bit(table.my_rank());
   for (std::uint32_t rank = 0; agreed != 0 && rank < table.members(); ++rank) {
-    const bool asked = rank != table.my_rank() && ((mine | unreachable) & bit(rank)) == 0;
-    if (asked) agreed &= table.slow(rank);
+    if (rank == table.my_rank() || ((mine | unreachable) & bit(rank)) != 0) continue;
+    agreed &= table.slow(rank);
+    asked |= bit(rank);
   }
-  return agreed;
+  // To whom all others seem slow is slow himself.
+  return is_quorum(asked, table.members()) ? agreed : 0;
 }
 
 bool Views::drained() const noexcept { return unsent_.empty() && current_->order.drained(); }

@@ -96,8 +96,8 @@ class Views final : public runtime::Duty {
   void report_unreachable(std::uint64_t links) noexcept;
 
   /// Ranks of the current view that lag too far behind, as far as this member sees; stands until it
-  /// is told otherwise, or the view ends. When all who are not among them say the same, they are
-  /// unreachable: who said so alone would be left out himself.
+  /// is told otherwise, or the view ends. When all who are not among them say the same, and are
+  /// a quorum, they are unreachable: who said so alone would be left out himself.
   void report_slow(std::uint64_t ranks) noexcept;
 
   /// Asks the others to go on without this member; it is `evicted` when they do.

@@ -221,7 +221,8 @@ std::string_view word(Kind kind) {
                                          "accuses",
                                          "loses its link to",
                                          "sees a clock leap",
-                                         "joins"};
+                                         "joins",
+                                         "finds slow"};
   return kWords[static_cast<std::size_t>(kind)];
 }
 
@@ -245,7 +246,7 @@ std::string to_string(const Mishap& mishap) {
   std::string text = fmt::format("at {} ns {} {}", mishap.at_ns, who, word(mishap.kind));
   const bool many =
       mishap.kind == Kind::cut || mishap.kind == Kind::cut_out || mishap.kind == Kind::accuse;
-  if (many) text += fmt::format(" {}", peers);
+  if (many || mishap.kind == Kind::find_slow) text += fmt::format(" {}", peers);
   if (mishap.kind == Kind::break_link) text += fmt::format(" {}", peers.front());
   if (mishap.kind == Kind::jump) text += fmt::format(" by {} ns", mishap.duration_ns);
   if (many || mishap.kind == Kind::pause) text += fmt::format(" for {} ns", mishap.duration_ns);

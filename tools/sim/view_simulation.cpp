@@ -311,6 +311,11 @@ void ViewSimulation::befall(const Mishap& mishap) {
       member.accuses_until_ns = until_ns;
       if (member.asleep) member.next_ns = clock_.now_ns();
       return;
+    case Mishap::Kind::find_slow:
+      if (!member.is_in()) return;
+      member.views->report_slow(mishap.peers);  // in the first view, ranks are members
+      if (member.asleep) member.next_ns = clock_.now_ns();
+      return;
     case Mishap::Kind::jump:
       member.ahead_ns += mishap.duration_ns;
       if (member.asleep) member.next_ns = clock_.now_ns();
