@@ -142,7 +142,17 @@ bool Agreement::has_quorum() const noexcept {
 
 bool Agreement::change_is_due() const noexcept {
   const bool all_there = std::popcount(kept_) == static_cast<int>(table_.members());
-  return !all_there || highest_ != 0 || who_leaves() != 0 || who_joins().named != 0 || need_a_cut();
+  return !all_there || highest_ != 0 || who_leaves() != 0 || who_joins().named != 0 ||
+         need_a_cut() || a_link_was_mended();
+}
+
+// Frames wait for the next view: so a link that broke always ends in one.
+bool Agreement::a_link_was_mended() const noexcept {
+  for (std::uint64_t rest = mutant(Mutant::mending_ends_there) ? 0 : kept_; rest != 0;
+       rest &= rest - 1) {
+    if (table_.mended(lowest(rest))) return true;
+  }
+  return false;
 }
 
 // Somebody waits for a donor, and there is one: the state is given at the beginning of a view.

@@ -75,6 +75,7 @@ class Agreement {
   [[nodiscard]] bool change_is_due() const noexcept;
   [[nodiscard]] std::uint64_t who_leaves() const noexcept;
   [[nodiscard]] bool need_a_cut() const noexcept;
+  [[nodiscard]] bool a_link_was_mended() const noexcept;
   [[nodiscard]] Joiner who_joins() const noexcept;
   [[nodiscard]] bool may_open(std::uint64_t now_ns) const noexcept;
   [[nodiscard]] bool may_propose() const noexcept;

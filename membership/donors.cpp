@@ -10,14 +10,10 @@ namespace {
 
 constexpr std::uint64_t bit(std::uint32_t rank) { return std::uint64_t{1} << rank; }
 
-transports::LinkId link_of(const ordering::ViewLayout& layout, std::uint32_t rank) {
-  return layout.links.empty() ? rank : layout.links[rank];
-}
-
 /// The bit of its rank; none if it is not in the view.
 std::uint64_t rank_bit(const ordering::ViewLayout& layout, transports::LinkId link) {
   for (std::uint32_t rank = 0; rank < layout.members; ++rank) {
-    if (link_of(layout, rank) == link) return bit(rank);
+    if (layout.link_of(rank) == link) return bit(rank);
   }
   return 0;
 }
@@ -41,8 +37,8 @@ void Donors::installed(std::uint64_t view, const ordering::ViewLayout& layout,
   }
   for (std::uint64_t rest = waiting_; rest != 0 && free != 0; rest &= rest - 1) {
     const std::uint64_t from = std::bit_floor(free);
-    next.push_back({.to = link_of(layout, static_cast<std::uint32_t>(std::countr_zero(rest))),
-                    .from = link_of(layout, static_cast<std::uint32_t>(std::countr_zero(from))),
+    next.push_back({.to = layout.link_of(static_cast<std::uint32_t>(std::countr_zero(rest))),
+                    .from = layout.link_of(static_cast<std::uint32_t>(std::countr_zero(from))),
                     .cut = view});
     waiting_ &= ~(rest & -rest);
     if (!mutant(Mutant::donor_of_many)) free &= ~from;

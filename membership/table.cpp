@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "membership/mutant.hpp"
 #include "runtime/assert.hpp"
 #include "runtime/word.hpp"
 
@@ -20,17 +21,26 @@ Table::Table(transports::Transport& transport, const ordering::ViewLayout& layou
   if (welcome.view != 0) touch(Part::welcome);
   for (std::uint32_t rank = 0; rank < layout.members; ++rank) {
     if (rank == layout.my_rank) continue;
-    const transports::LinkId link = layout.links.empty() ? rank : layout.links[rank];
-    const auto inbound = transport.inbound(link, layout.copy);
-    LOCKSTEP_ASSERT(inbound.size() >= region_bytes(layout.ring_bytes));
-    const std::byte* const place = inbound.data() + table_offset(layout.ring_bytes);
-    Peer peer{.rank = rank, .link = link, .row = reinterpret_cast<const TableRow*>(place)};
-    constexpr auto kWelcome = static_cast<std::size_t>(Part::welcome);
-    if (rank + 1 != layout.members) peer.posted[kWelcome] = versions_[kWelcome];
+    const transports::LinkId link = layout.link_of(rank);
+    Peer peer{.rank = rank, .link = link, .row = inbound_row(link)};
+    begin_posting_to(peer);
     peers_.push_back(peer);
   }
   touch(Part::sight);
   touch(Part::shown);
+}
+
+const TableRow* Table::inbound_row(transports::LinkId link) const noexcept {
+  const auto inbound = transport_.inbound(link, layout_.copy);
+  LOCKSTEP_ASSERT(inbound.size() >= region_bytes(layout_.ring_bytes));
+  return reinterpret_cast<const TableRow*>(inbound.data() + table_offset(layout_.ring_bytes));
+}
+
+void Table::begin_posting_to(Peer& peer) const noexcept {
+  constexpr auto kWelcome = static_cast<std::size_t>(Part::welcome);
+  peer.posted = {};
+  peer.part = kParts;
+  if (peer.rank + 1 != layout_.members) peer.posted[kWelcome] = versions_[kWelcome];
 }
 
 // ---- mine --------------------------------------------------------------------------------------
@@ -62,6 +72,12 @@ void Table::show_slow(std::uint64_t ranks) noexcept {
 void Table::show_state() noexcept {
   if (mine_.has_state != 0) return;
   mine_.has_state = 1;
+  touch(Part::sight);
+}
+
+void Table::show_mended() noexcept {
+  if (mine_.mended == view_) return;
+  mine_.mended = view_;
   touch(Part::sight);
 }
 
@@ -118,6 +134,9 @@ std::uint64_t Table::slow(std::uint32_t rank) const noexcept {
 }
 bool Table::has_state(std::uint32_t rank) const noexcept {
   return shows(rank) && word(rank, &TableRow::has_state) != 0;
+}
+bool Table::mended(std::uint32_t rank) const noexcept {
+  return word(rank, &TableRow::mended) == view_;
 }
 bool Table::wedged(std::uint32_t rank) const noexcept {
   return word(rank, &TableRow::wedged) == view_;
@@ -221,6 +240,22 @@ void Table::lose(std::uint32_t rank) noexcept {
   for (Peer& peer : peers_) {
     if (peer.rank == rank) peer.lost = true;
   }
+}
+
+void Table::unlink(std::uint32_t rank) noexcept {
+  for (Peer& peer : peers_) {
+    if (peer.rank == rank) peer.row = inbound_row(peer.link);
+  }
+}
+
+void Table::relink(std::uint32_t rank) noexcept {
+  unlink(rank);
+  for (Peer& peer : peers_) {
+    if (peer.rank != rank) continue;
+    peer.lost = false;
+    if (!mutant(Mutant::row_not_repeated)) begin_posting_to(peer);
+  }
+  owes_posts_ = true;
 }
 
 }  // namespace lockstep::membership::inline LOCKSTEP_VARIANT

@@ -23,8 +23,9 @@ struct alignas(64) TableRow {
   std::uint64_t joinable = 0;     ///< links to who wants to join, a bit each; may be taken back
   std::uint64_t has_state = 0;    ///< 1 once it has all that the order says up to some place
   std::uint64_t slow = 0;         ///< ranks that lag behind too far; may be taken back
+  std::uint64_t mended = 0;       ///< the view in which a link of this member was made anew
   std::uint64_t shown = 0;        ///< the view that the row speaks of
-  std::uint64_t unused_sight[2]{};
+  std::uint64_t unused_sight{};
 
   std::uint64_t wedged = 0;    ///< the view that this member has stopped in
   std::uint64_t promised = 0;  ///< the highest attempt it takes part in
@@ -60,7 +61,7 @@ class Table {
   /// Parts of a row, in the order in which they are posted.
   enum class Part : std::uint8_t {
     welcome,   ///< to a joiner only: what its first view is
-    sight,     ///< unreachable, leaving, joinable, has_state, slow
+    sight,     ///< unreachable, leaving, joinable, has_state, slow, mended
     shown,     ///< after them: the row speaks of this view now
     value,     ///< an acceptance, in front of every later promise…
     accepted,  ///< …and its number behind it
@@ -86,6 +87,7 @@ class Table {
   void show_joinable(std::uint64_t links) noexcept;
   void show_slow(std::uint64_t ranks) noexcept;
   void show_state() noexcept;
+  void show_mended() noexcept;
   /// Freezes what it holds of each stream, then says so.
   void wedge(const ordering::ViewOrder& order) noexcept;
   void promise(std::uint64_t number) noexcept;
@@ -99,6 +101,7 @@ class Table {
   [[nodiscard]] std::uint64_t joinable(std::uint32_t rank) const noexcept;
   [[nodiscard]] std::uint64_t slow(std::uint32_t rank) const noexcept;
   [[nodiscard]] bool has_state(std::uint32_t rank) const noexcept;
+  [[nodiscard]] bool mended(std::uint32_t rank) const noexcept;
   [[nodiscard]] bool wedged(std::uint32_t rank) const noexcept;
   [[nodiscard]] std::uint64_t promised(std::uint32_t rank) const noexcept;
   [[nodiscard]] std::uint64_t accepted(std::uint32_t rank) const noexcept;
@@ -114,6 +117,11 @@ class Table {
   [[nodiscard]] bool owes_posts() const noexcept { return owes_posts_; }
   /// Stops posting to a member.
   void lose(std::uint32_t rank) noexcept;
+  /// The link of a lost member is gone: its row reads as nothing said yet.
+  void unlink(std::uint32_t rank) noexcept;
+  /// The link of a lost member was made anew: all of the row goes to it again, in order. Rows only
+  /// grow, so that who reads it twice learns nothing that is not so.
+  void relink(std::uint32_t rank) noexcept;
 
  private:
   struct Peer {
@@ -137,6 +145,9 @@ class Table {
     ++versions_[static_cast<std::size_t>(part)];
     owes_posts_ = true;
   }
+  [[nodiscard]] const TableRow* inbound_row(transports::LinkId link) const noexcept;
+  /// Nothing of the row has been posted, but for a welcome that is not for it.
+  void begin_posting_to(Peer& peer) const noexcept;
   [[nodiscard]] Extent extent(Part part) const noexcept;
   bool push(Peer& peer, std::uint64_t mark, bool& posted) noexcept;
   bool push_part(Peer& peer, std::size_t part, std::uint64_t mark, bool& posted) noexcept;

@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "membership/mutant.hpp"
+#include "membership/views_epoch.hpp"
 #include "ordering/frame.hpp"
 
 namespace lockstep::membership::inline LOCKSTEP_VARIANT {
@@ -12,29 +13,7 @@ namespace {
 
 constexpr std::uint64_t bit(std::uint32_t number) { return std::uint64_t{1} << number; }
 
-transports::LinkId link_of(const ordering::ViewLayout& layout, std::uint32_t rank) {
-  return layout.links.empty() ? rank : layout.links[rank];
-}
-
 }  // namespace
-
-/// Everything that belongs to one view.
-struct Views::Epoch {
-  Epoch(transports::Transport& transport, const ordering::ViewLayout& layout, std::uint64_t id,
-        const Admissions& admissions, const Donors& donors, const ViewsOptions& options,
-        const Welcome& welcome = {})
-      : view(id),
-        order(transport, layout),
-        table(transport, order.layout(), id, welcome),
-        agreement(table, order, admissions, donors, options.agreement),
-        observation(order, layout.members, layout.my_rank, options.observation) {}
-
-  std::uint64_t view;
-  ordering::ViewOrder order;
-  Table table;
-  Agreement agreement;
-  Observation observation;
-};
 
 Views::Views(transports::Transport& transport, const ordering::ViewLayout& layout,
              std::uint64_t view, MessageHandler& handler, ViewEvents& events,
@@ -80,34 +59,6 @@ bool Views::step(std::uint64_t now_ns) {
   return busy;
 }
 
-bool Views::poll_links() noexcept {
-  std::array<transports::LinkDown, 8> events;
-  const std::size_t count = transport_.poll(events);
-  for (std::size_t i = 0; i < count; ++i) lose(events[i]);
-  std::uint32_t offender = 0;
-  if (current_->order.take_offender(offender)) [[unlikely]] {
-    lose({.link = link_of(current_->order.layout(), offender),
-          .reason = transports::DownReason::protocol_error});
-  }
-  return count > 0;
-}
-
-void Views::lose(const transports::LinkDown& down) noexcept {
-  links_down_ |= bit(down.link);
-  admissions_.withdraw(down.link);
-  due_ns_ = 0;
-  for (Epoch* epoch : {current_.get(), previous_.get()}) {
-    if (epoch == nullptr) continue;
-    const ordering::ViewLayout& layout = epoch->order.layout();
-    for (std::uint32_t rank = 0; rank < layout.members; ++rank) {
-      if (rank == layout.my_rank || link_of(layout, rank) != down.link) continue;
-      epoch->order.lose(rank);
-      epoch->table.lose(rank);
-    }
-  }
-  events_.link_down(down.link, down.reason);
-}
-
 // ---- membership --------------------------------------------------------------------------------
 
 bool Views::change(std::uint64_t now_ns) noexcept {
@@ -144,7 +95,7 @@ void Views::tell_who_fell_silent() noexcept {
   const std::uint64_t newly = silent & ~silent_;
   silent_ = silent;
   for (std::uint32_t rank = 0; rank < current_->table.members(); ++rank) {
-    if ((newly & bit(rank)) != 0) events_.link_silent(link_of(current_->order.layout(), rank));
+    if ((newly & bit(rank)) != 0) events_.link_silent(current_->order.layout().link_of(rank));
   }
 }
 
@@ -184,7 +135,7 @@ std::uint64_t Views::unreachable() const noexcept {
   const ordering::ViewLayout& layout = current_->order.layout();
   std::uint64_t ranks = current_->observation.silent();
   for (std::uint32_t rank = 0; rank < layout.members; ++rank) {
-    const bool down = ((links_down_ | reported_) & bit(link_of(layout, rank))) != 0;
+    const bool down = ((links_down_ | reported_) & bit(layout.link_of(rank))) != 0;
     if (rank != layout.my_rank && down) ranks |= bit(rank);
   }
   return ranks | agreed_to_be_slow(ranks);
@@ -209,7 +160,7 @@ bool Views::drained() const noexcept { return unsent_.empty() && current_->order
 bool Views::eviction_is_known() const noexcept {
   if (!evicted_) return false;
   for (std::uint32_t rank = 0; rank < current_->table.members(); ++rank) {
-    const bool down = (links_down_ & bit(link_of(current_->order.layout(), rank))) != 0;
+    const bool down = (links_down_ & bit(current_->order.layout().link_of(rank))) != 0;
     if (current_->agreement.kept(rank) && !down && current_->table.decided(rank) == 0) return false;
   }
   return true;
@@ -285,7 +236,7 @@ void Views::finish() noexcept {
   lose_who_is_not_there(value);
   previous_->order.succeeded_by(current_->order);
   for (std::uint32_t rank = 0; rank < current_->table.members(); ++rank) {
-    const std::uint64_t link = bit(link_of(current_->order.layout(), rank));
+    const std::uint64_t link = bit(current_->order.layout().link_of(rank));
     if (rank == current_->table.my_rank() || (links_down_ & link) == 0) continue;
     current_->order.lose(rank);
     current_->table.lose(rank);
@@ -322,7 +273,7 @@ ordering::ViewLayout Views::next_layout(const Proposal& value) const {
     if ((value.kept & bit(rank)) == 0) continue;
     const std::uint32_t next_rank = next.members++;
     if (rank == old.my_rank) next.my_rank = next_rank;
-    next.links.push_back(link_of(old, rank));
+    next.links.push_back(old.link_of(rank));
     // Payloads never see it, and the members that go on all know it.
     const std::uint64_t step = mutant(Mutant::same_nonce) ? 0 : 0x9e3779b97f4a7c15U;
     next.nonces.push_back(step == 0 ? old.nonces[rank] : ordering::mix(old.nonces[rank] + step));
@@ -339,16 +290,6 @@ ordering::ViewLayout Views::next_layout(const Proposal& value) const {
   // An order needs somebody's turns to count by, though he may have nothing to say.
   if (next.senders.empty()) next.senders.push_back(0);
   return next;
-}
-
-void Views::let_go_of_evicted(const Proposal& value) noexcept {
-  // The own ring of the next view lies where that of the view before this one lay.
-  const ordering::ViewLayout& layout = current_->order.layout();
-  for (std::uint32_t rank = 0; rank < layout.members; ++rank) {
-    if (rank == layout.my_rank || (value.kept & bit(rank)) != 0) continue;
-    const transports::LinkId link = link_of(layout, rank);
-    if (transport_.completed(link) < layout.first_mark) transport_.drop(link);
-  }
 }
 
 // In front of those that are still waiting from the view before: they were sent before them.
@@ -387,62 +328,6 @@ bool Views::all_show() const noexcept {
     if (!current_->table.shows(rank)) return false;
   }
   return !ring_busy_;
-}
-
-/// Whom the others went on without cannot read how: their links are down.
-bool Views::nobody_to_tell() const noexcept {
-  const ordering::ViewLayout& old = previous_->order.layout();
-  for (std::uint32_t rank = 0; rank < old.members; ++rank) {
-    const bool down = (links_down_ & bit(link_of(old, rank))) != 0;
-    if (rank != old.my_rank && !previous_->agreement.kept(rank) && !down) return false;
-  }
-  return true;
-}
-
-void Views::drop_evicted() noexcept {
-  const ordering::ViewLayout& old = previous_->order.layout();
-  for (std::uint32_t rank = 0; rank < old.members; ++rank) {
-    if (rank != old.my_rank && !previous_->agreement.kept(rank)) {
-      transport_.drop(link_of(old, rank));
-    }
-  }
-  previous_.reset();
-}
-
-// A joiner whose link to this member went down, or was made by another incarnation: the others may
-// not have noticed when they named it. It is as if it died right after.
-void Views::lose_who_is_not_there(const Proposal& value) noexcept {
-  if (value.joiner.named == 0) return;
-  const auto link = static_cast<transports::LinkId>(value.joiner.link);
-  const bool known = (admissions_.links() & bit(link)) != 0;
-  if (!known || admissions_.nonce(link) != value.joiner.nonce) links_down_ |= bit(link);
-  admissions_.withdraw(link);
-}
-
-// ---- joining -----------------------------------------------------------------------------------
-
-bool Views::admit(transports::LinkId link, std::uint64_t nonce, bool sends) noexcept {
-  if (!is_free(link)) return false;
-  links_down_ &= ~bit(link);
-  admissions_.admit(link, nonce, sends);
-  due_ns_ = 0;
-  return true;
-}
-
-std::uint64_t Views::links_in_use() const noexcept {
-  std::uint64_t links = 0;
-  for (const Epoch* epoch : {current_.get(), previous_.get()}) {
-    if (epoch == nullptr) continue;
-    const ordering::ViewLayout& layout = epoch->order.layout();
-    for (std::uint32_t rank = 0; rank < layout.members; ++rank) links |= bit(link_of(layout, rank));
-  }
-  return links;
-}
-
-void Views::show_state() noexcept {
-  has_state_ = true;
-  current_->table.show_state();
-  due_ns_ = 0;
 }
 
 // ---- sleeping ----------------------------------------------------------------------------------

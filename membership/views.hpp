@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "lockstep/error.hpp"
 #include "lockstep/message.hpp"
 #include "membership/admissions.hpp"
 #include "membership/agreement.hpp"
@@ -113,6 +114,12 @@ class Views final : public runtime::Duty {
   [[nodiscard]] bool is_free(transports::LinkId link) const noexcept {
     return (links_in_use() >> link & 1U) == 0;
   }
+  /// Links of members of those views that are down, a bit each: `mend` takes one made anew.
+  [[nodiscard]] std::uint64_t broken_links() const noexcept { return links_in_use() & links_down_; }
+  /// A broken link was made anew, with the same incarnation of its peer: rows go over it again, so
+  /// that members whom nothing but broken links parted agree on the next view, and all else with
+  /// that (DESIGN §6, broken links). Errors: those of Transport::adopt; it is down as before.
+  Expected<void> mend(std::unique_ptr<transports::Newcomer> newcomer);
   /// This member has the state now.
   void show_state() noexcept;
   /// From now on messages go to `handler`, which outlives this.
@@ -126,6 +133,8 @@ class Views final : public runtime::Duty {
   bool poll_links() noexcept;
   /// A link that is down, or whose peer writes what no correct member writes.
   void lose(const transports::LinkDown& down) noexcept;
+  template <class Function>
+  void each_rank_of(transports::LinkId link, Function&& function);
   bool change(std::uint64_t now_ns) noexcept;
   bool push_tables() noexcept;
   [[nodiscard]] std::uint64_t unreachable() const noexcept;

@@ -7,6 +7,7 @@
 
 #include "ordering/frame.hpp"
 #include "ordering/variant.hpp"
+#include "runtime/assert.hpp"
 #include "runtime/word.hpp"
 
 namespace lockstep::ordering::inline LOCKSTEP_VARIANT {
@@ -73,6 +74,19 @@ class RingReader {
   /// changed it, so its bounds are checked again; false when they are wrong.
   [[nodiscard]] bool reread(std::uint64_t position, FrameRef& frame) const noexcept {
     return locate(position, frame);
+  }
+
+  /// Copies what lies between two positions into `memory`, of the ring's size, and reads from there
+  /// from now on.
+  void copy(std::uint64_t from, std::uint64_t to, std::span<std::byte> memory) noexcept {
+    LOCKSTEP_ASSERT(memory.size() == size_);
+    constexpr std::uint64_t kWord = sizeof(std::uint64_t);
+    for (std::uint64_t position = from & ~(kWord - 1); position < to; position += kWord) {
+      const std::uint64_t offset = position & (size_ - 1);
+      *reinterpret_cast<std::uint64_t*>(memory.data() + offset) =
+          runtime::load_acquire(*reinterpret_cast<const std::uint64_t*>(memory_ + offset));
+    }
+    memory_ = memory.data();
   }
 
  private:

@@ -56,7 +56,7 @@ ViewOrder::ViewOrder(transports::Transport& transport, const ViewLayout& layout)
         ring_.size() > 0 ? own_ring(transport, layout) : std::span<std::byte>{};
     Stream stream;
     if (!mine) {
-      const transports::LinkId link = layout.links.empty() ? rank : layout.links[rank];
+      const transports::LinkId link = layout.link_of(rank);
       const std::span<std::byte> inbound = transport.inbound(link, layout.copy);
       const auto* row = reinterpret_cast<const HotLine*>(inbound.data() + kRowOffset);
       stream.peer = static_cast<std::uint32_t>(peers_.size());
@@ -342,7 +342,7 @@ bool ViewOrder::reclaim() noexcept {
   std::uint64_t completed = ring_.head();
   if (!mutant(Mutant::reclaim_incomplete)) {
     for (const Peer& peer : peers_) {
-      if (!peer.lost) completed = std::min(completed, completed_by(peer));
+      if (!peer.frames_lost) completed = std::min(completed, completed_by(peer));
     }
   }
   const std::uint64_t tail = ring_.tail();

@@ -31,6 +31,10 @@ struct ViewLayout {
   std::uint64_t first_index = 0;
   std::uint64_t first_mark = 0;    ///< above the marks of all posts made before
   std::uint64_t timestamp_ns = 0;  ///< of the last message before
+
+  [[nodiscard]] transports::LinkId link_of(std::uint32_t rank) const noexcept {
+    return links.empty() ? rank : links[rank];
+  }
 };
 
 /// What the order has done; plain numbers of one thread, published by whoever likes.
@@ -132,6 +136,14 @@ class ViewOrder {
 
   /// Stops posting to a member and waiting for its completions. What it acknowledged stays true.
   void lose(std::uint32_t rank) noexcept;
+  /// Before a lost link is made anew: receives no more from its peer in this view, and copies what
+  /// it still has to deliver out of memory that goes with the old link.
+  void keep_frames(std::uint32_t rank);
+  /// The link of a lost member was made anew, to carry rows: they go out whole. Frames wait for the
+  /// next view (DESIGN §6, broken links).
+  void relink(std::uint32_t rank) noexcept;
+  /// The link of a lost member is gone, and what it wrote with it.
+  void unlink(std::uint32_t rank) noexcept;
 
   /// The rank whose frames or rows broke the rules since the last call, if any.
   bool take_offender(std::uint32_t& rank) noexcept;
@@ -197,7 +209,12 @@ class ViewOrder {
     std::uint64_t issued = 0;
     std::uint64_t posted_position = 0;
     std::uint64_t row_version = 0;
-    bool lost = false;
+    bool rows_lost = false;    ///< it is posted nothing…
+    bool frames_lost = false;  ///< …or rows only: its link was made anew
+  };
+  /// What keeps frames of a link that is gone.
+  struct alignas(64) KeptLine {
+    std::byte bytes[64];
   };
 
   void load_rows() noexcept;
@@ -220,7 +237,7 @@ class ViewOrder {
   void refresh_row(bool force_delivered) noexcept;
   bool push(Peer& peer) noexcept;
   [[nodiscard]] bool frames_due(const Peer& peer) const noexcept {
-    return peer.posted_position != ring_.head();
+    return !peer.frames_lost && peer.posted_position != ring_.head();
   }
   bool push_frames(Peer& peer) noexcept;
   bool push_row(Peer& peer) noexcept;
@@ -242,6 +259,7 @@ class ViewOrder {
   RoundRobin turns_;
   std::vector<Stream> streams_;  ///< in sender order
   std::vector<Peer> peers_;
+  std::vector<std::vector<KeptLine>> kept_;  ///< by stream, once a link was made anew
   std::uint32_t my_stream_ = kNoStream;
 
   RingWriter ring_;

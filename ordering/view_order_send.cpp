@@ -45,7 +45,7 @@ void ViewOrder::refresh_row(bool force_delivered) noexcept {
 bool ViewOrder::push_all(bool ring_doorbells) noexcept {
   bool posted = false;
   for (Peer& peer : peers_) {
-    if (!peer.lost) posted |= push(peer);
+    if (!peer.rows_lost) posted |= push(peer);
   }
   if (posted && ring_doorbells && !mutant(Mutant::no_doorbell)) transport_.ring_doorbells();
   return posted;
@@ -83,7 +83,11 @@ bool ViewOrder::push_frames(Peer& peer) noexcept {
 }
 
 bool ViewOrder::push_row(Peer& peer) noexcept {
-  const std::span<const std::byte> bytes{reinterpret_cast<const std::byte*>(&row_), sizeof row_};
+  HotLine row = row_;
+  // Frames that went over the link before this one did not arrive, if its peer has come to this
+  // view over this one: no turn may look as if it was a null.
+  if (peer.frames_lost) row.issued = layout_.first_index;
+  const std::span<const std::byte> bytes{reinterpret_cast<const std::byte*>(&row), sizeof row};
   const std::uint64_t mark =
       successor_ == nullptr ? layout_.first_mark + peer.posted_position : mark_on(peer.link);
   const Post post = transport_.write(peer.link, layout_.copy, kRowOffset, bytes, mark);
@@ -104,7 +108,7 @@ void ViewOrder::beat() noexcept {
 
 bool ViewOrder::owes_posts() const noexcept {
   return std::ranges::any_of(peers_, [this](const Peer& peer) {
-    return !peer.lost && successor_ == nullptr &&
+    return !peer.rows_lost && successor_ == nullptr &&
            (frames_due(peer) || peer.row_version != row_version_);
   });
 }
@@ -130,7 +134,7 @@ bool ViewOrder::anything_new() noexcept {
 
 bool ViewOrder::awaits_completion() const noexcept {
   return std::ranges::any_of(peers_, [this](const Peer& peer) {
-    return !peer.lost && completed_by(peer) < peer.posted_position;
+    return !peer.frames_lost && completed_by(peer) < peer.posted_position;
   });
 }
 
@@ -171,7 +175,7 @@ void ViewOrder::deliver_through(std::span<const std::uint64_t> trims, MessageHan
 
 bool ViewOrder::posts_complete(std::uint64_t mark) const noexcept {
   return std::ranges::all_of(peers_, [&](const Peer& peer) {
-    return peer.lost || transport_.completed(peer.link) >= mark;
+    return peer.frames_lost || transport_.completed(peer.link) >= mark;
   });
 }
 
@@ -186,7 +190,37 @@ std::uint64_t ViewOrder::mark_on(transports::LinkId link) const noexcept {
 
 void ViewOrder::lose(std::uint32_t rank) noexcept {
   for (Peer& peer : peers_) {
-    if (peer.rank == rank) peer.lost = true;
+    if (peer.rank == rank) peer.rows_lost = peer.frames_lost = true;
+  }
+}
+
+void ViewOrder::keep_frames(std::uint32_t rank) {
+  kept_.resize(streams_.size());
+  for (std::uint32_t i = 0; i < streams_.size(); ++i) {
+    Stream& stream = streams_[i];
+    if (stream.rank != rank || i == my_stream_) continue;
+    stream.peer = kNobody;
+    if (!kept_[i].empty()) continue;
+    kept_[i].resize(layout_.ring_bytes / sizeof(KeptLine));
+    stream.reader.copy(stream.deliver.position, stream.receive.position,
+                       std::as_writable_bytes(std::span(kept_[i])));
+  }
+}
+
+void ViewOrder::unlink(std::uint32_t rank) noexcept {
+  for (Peer& peer : peers_) {
+    if (peer.rank != rank) continue;
+    const std::span<std::byte> inbound = transport_.inbound(peer.link, layout_.copy);
+    peer.row = reinterpret_cast<const HotLine*>(inbound.data() + kRowOffset);
+  }
+}
+
+void ViewOrder::relink(std::uint32_t rank) noexcept {
+  unlink(rank);
+  for (Peer& peer : peers_) {
+    if (peer.rank != rank) continue;
+    peer.rows_lost = false;
+    peer.row_version = 0;
   }
 }
 

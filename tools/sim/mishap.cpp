@@ -36,6 +36,7 @@ class Fate {
     if (random_.chance(150)) draw_stop(first.at_ns);
     if (random_.chance(150)) draw_flapping(first.at_ns);
     if (random_.chance(200)) draw_jumps(first.at_ns);
+    if (random_.chance(150)) draw_outage(first.at_ns);
     for (std::uint32_t i = 0; i < joiners_; ++i) draw_join(members_ + i, first.at_ns);
     std::ranges::sort(mishaps_, {}, &Mishap::at_ns);
     return std::move(mishaps_);
@@ -192,6 +193,21 @@ class Fate {
     return some == 0 || random_.chance(500) ? all : some;
   }
 
+  // A switch restarts: links between some or all go down, at about the same time.
+  void draw_outage(std::uint64_t from_ns) {
+    Mishap mishap = draw_one();
+    mishap.kind = Kind::outage;
+    const std::uint64_t at_ns = from_ns - from_ns / 8 + random_.below(2 * silence_ns_);
+    mishap.duration_ns = random_.between(1'000, 3 * silence_ns_);
+    const bool all = random_.chance(600);
+    for (mishap.member = 0; mishap.member < members_; ++mishap.member) {
+      const std::uint64_t others = (bit(members_) - 1) & ~bit(mishap.member);
+      mishap.peers = all ? others : random_.next() & others;
+      mishap.at_ns = at_ns + random_.below(3'000);
+      if (mishap.peers != 0) mishaps_.push_back(mishap);
+    }
+  }
+
   // Clocks leap, as after a machine was suspended, some of them while the view is changing.
   void draw_jumps(std::uint64_t from_ns) {
     const std::uint64_t count = random_.between(1, 4);
@@ -222,6 +238,7 @@ std::string_view word(Kind kind) {
                                          "loses its link to",
                                          "sees a clock leap",
                                          "joins",
+                                         "loses its links, for now, to",
                                          "finds slow"};
   return kWords[static_cast<std::size_t>(kind)];
 }
@@ -244,8 +261,8 @@ std::string to_string(const Mishap& mishap) {
                               ? std::to_string(mishap.member)
                               : std::string(kSteps[static_cast<std::size_t>(mishap.trigger)]);
   std::string text = fmt::format("at {} ns {} {}", mishap.at_ns, who, word(mishap.kind));
-  const bool many =
-      mishap.kind == Kind::cut || mishap.kind == Kind::cut_out || mishap.kind == Kind::accuse;
+  const bool many = mishap.kind == Kind::cut || mishap.kind == Kind::cut_out ||
+                    mishap.kind == Kind::accuse || mishap.kind == Kind::outage;
   if (many || mishap.kind == Kind::find_slow) text += fmt::format(" {}", peers);
   if (mishap.kind == Kind::break_link) text += fmt::format(" {}", peers.front());
   if (mishap.kind == Kind::jump) text += fmt::format(" by {} ns", mishap.duration_ns);

@@ -21,6 +21,7 @@ struct Mishap {
     break_link,  ///< the link between `member` and the lowest of `peers` goes down for good
     jump,        ///< the clock of `member` leaps forward by `duration_ns`
     join,        ///< `member`, who is not there yet, comes
+    outage,      ///< the links of `member` to `peers` go down, and can be made anew afterwards
     find_slow,   ///< `member` says that `peers` lag behind too far
   };
   /// What it waits for: a time, or the first step of this kind in a change of view from then on;

@@ -97,11 +97,13 @@ bool run_seeds(const Options& options) {
     total.virtual_ns += report.virtual_ns;
     total.views += report.views - 1;
     total.joins += report.joins;
+    total.mended += report.mended;
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  const std::string changes =
-      options.all_faults ? fmt::format("{} view changes, {} joins, ", total.views, total.joins)
-                         : "";
+  const std::string changes = options.all_faults
+                                  ? fmt::format("{} view changes, {} joins, {} links mended, ",
+                                                total.views, total.joins, total.mended / 2)
+                                  : "";
   fmt::print(
       "{} seeds from {} on: no violation; {} messages, {} deliveries, {}{:.1f} s of virtual time "
       "in "

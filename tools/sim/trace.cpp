@@ -49,6 +49,8 @@ std::string words(const TraceEvent& event) {
     case TraceKind::install:
       return fmt::format("installs view {} of {} members, as rank {}", event.first, event.second,
                          event.peer);
+    case TraceKind::mended:
+      return fmt::format("has a new link to rank {}", event.peer);
     case TraceKind::evicted:
       return "is evicted";
     case TraceKind::quorum:

@@ -26,6 +26,7 @@ enum class TraceKind : std::uint8_t {
   evicted,    ///< rank
   quorum,     ///< rank: enough members are reachable again
   no_quorum,  ///< rank
+  mended,     ///< rank, peer: its end of a link was made anew
 };
 
 struct TraceEvent {

@@ -42,6 +42,9 @@ class ViewInvariants {
 
   /// The link between two members is down for good.
   void broken(std::uint32_t one, std::uint32_t other);
+  [[nodiscard]] bool is_broken(std::uint32_t one, std::uint32_t other) const {
+    return (broken_[one] >> other & 1U) != 0;
+  }
   /// It asked to go: then a view may be left by more than a minority.
   void leaves(std::uint32_t member) { leaving_ |= std::uint64_t{1} << member; }
 

@@ -101,6 +101,7 @@ std::uint64_t ViewSimulation::next_ns() const {
     if (!member->crashed) next = std::min(next, member->next_ns);
   }
   for (const Meeting& meeting : meetings_) next = std::min(next, meeting.at_ns);
+  for (const Mending& mending : mendings_) next = std::min(next, mending.at_ns);
   if (next_mishap_ < scenario_.mishaps.size()) {
     next = std::min(next, scenario_.mishaps[next_mishap_].at_ns);
   }
@@ -118,6 +119,8 @@ void ViewSimulation::advance() {
     befall(scenario_.mishaps[next_mishap_++]);
   }
   meet();
+  seek_mending();
+  mend();
   for (std::uint32_t rank = 0; rank < members_.size() && !over(); ++rank) {
     const Member& member = *members_[rank];
     if (member.crashed) continue;
@@ -264,9 +267,9 @@ void ViewSimulation::befall(const Mishap& mishap) {
     return;
   }
   Member& member = *members_[mishap.member];
-  const bool about_network = mishap.kind == Mishap::Kind::cut ||
-                             mishap.kind == Mishap::Kind::cut_out ||
-                             mishap.kind == Mishap::Kind::break_link;
+  const bool about_network =
+      mishap.kind == Mishap::Kind::cut || mishap.kind == Mishap::Kind::cut_out ||
+      mishap.kind == Mishap::Kind::break_link || mishap.kind == Mishap::Kind::outage;
   const bool there = member.is_in() || member.comes || about_network;
   if (member.crashed || (!there && mishap.kind != Mishap::Kind::join)) return;
   const std::uint64_t until_ns = clock_.now_ns() + mishap.duration_ns;
@@ -319,6 +322,9 @@ void ViewSimulation::befall(const Mishap& mishap) {
     case Mishap::Kind::jump:
       member.ahead_ns += mishap.duration_ns;
       if (member.asleep) member.next_ns = clock_.now_ns();
+      return;
+    case Mishap::Kind::outage:
+      fail_links(mishap);
       return;
     case Mishap::Kind::break_link:
       invariants_.broken(mishap.member, static_cast<std::uint32_t>(std::countr_zero(mishap.peers)));

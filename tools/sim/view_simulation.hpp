@@ -40,6 +40,10 @@ class ViewSimulation final : private transports::SimObserver {
   void seek_meetings(std::uint32_t joiner);
   void meet();
   void load(Member& joiner);
+  void fail_links(const Mishap& outage);
+  void seek_mending();
+  void mend();
+  [[nodiscard]] bool wants(const Member& member, std::uint32_t peer) const;
   void fall_asleep(Member& member);
   void befall(const Mishap& mishap);
   void befall_who_stepped(std::uint32_t rank, Mishap::Trigger step);
@@ -65,6 +69,21 @@ class ViewSimulation final : private transports::SimObserver {
     std::uint32_t other;
   };
   std::vector<Meeting> meetings_;
+  /// A link that an outage took, and when it can be made anew.
+  struct Outage {
+    std::uint32_t one;
+    std::uint32_t other;
+    std::uint64_t until_ns;
+  };
+  std::vector<Outage> outages_;
+  /// One end of a link that is made anew.
+  struct Mending {
+    std::uint64_t at_ns;
+    std::uint64_t other_at_ns;
+    std::uint32_t member;
+    std::uint32_t other;
+  };
+  std::vector<Mending> mendings_;
   std::size_t next_mishap_ = 0;
   std::uint64_t first_operation_ = 0;  ///< of the change: the network's count at the first mishap
   std::vector<Mishap> waiting_;        ///< for a step of a change of view

@@ -240,4 +240,13 @@ void SimLink::release_region() {
   for (auto& copy : region_) std::vector<CacheLine>().swap(copy);
 }
 
+void SimLink::renew_region() {
+  for (auto& copy : region_) copy.assign(options_.region_bytes / sizeof(CacheLine), {});
+}
+
+void SimLink::renew_sender() {
+  forget();
+  last_mark_ = completed_mark_ = 0;
+}
+
 }  // namespace lockstep::transports

@@ -83,6 +83,10 @@ class SimLink {
   [[nodiscard]] std::span<std::byte> region(std::uint32_t copy);
   /// The receiver let the memory go: whatever still arrives lands nowhere.
   void release_region();
+  /// The receiver has memory for another link, zeroed.
+  void renew_region();
+  /// The sender's end is another link: marks begin anew.
+  void renew_sender();
 
  private:
   struct Segment {

@@ -7,6 +7,17 @@
 
 namespace lockstep::transports {
 
+namespace {
+
+class SimNewcomer final : public Newcomer {
+ public:
+  SimNewcomer(LinkId link, std::uint64_t peer_adopts)
+      : Newcomer(link, {}), peer_adopts_ns(peer_adopts) {}
+  const std::uint64_t peer_adopts_ns;
+};
+
+}  // namespace
+
 class SimNetwork::Endpoint final : public Transport {
  public:
   Endpoint(SimNetwork& network, std::uint32_t rank) : network_(network), rank_(rank) {}
@@ -72,6 +83,12 @@ class SimNetwork::Endpoint final : public Transport {
     check(link);
     network_.take_down(rank_, link, DownReason::link_failed, false);
     network_.link(link, rank_).release_region();
+  }
+
+  Expected<void> adopt(std::unique_ptr<Newcomer> newcomer) override {
+    const auto& made = static_cast<const SimNewcomer&>(*newcomer);
+    network_.bring_up(rank_, made.link(), made.peer_adopts_ns);
+    return {};
   }
 
   void announce_sleep() noexcept override { network_.announce_sleep(rank_); }
@@ -243,6 +260,22 @@ void SimNetwork::schedule_down(std::uint32_t rank, std::uint32_t peer, DownReaso
 void SimNetwork::fail_link(std::uint32_t rank, std::uint32_t peer, DownReason reason) {
   take_down(rank, peer, reason, true);
   schedule_down(peer, rank, DownReason::link_failed);
+}
+
+std::unique_ptr<Newcomer> SimNetwork::make_link(std::uint32_t peer, std::uint64_t peer_adopts_ns) {
+  return std::make_unique<SimNewcomer>(peer, peer_adopts_ns);
+}
+
+void SimNetwork::bring_up(std::uint32_t rank, std::uint32_t peer, std::uint64_t peer_adopts_ns) {
+  End& end = ends_[index(rank, peer)];
+  LOCKSTEP_ASSERT(end.down);
+  end = {};
+  link(peer, rank).renew_region();
+  link(rank, peer).renew_sender();
+  if (!link(rank, peer).is_stopped(peer_adopts_ns)) link(rank, peer).stop_until(peer_adopts_ns);
+  refresh(index(rank, peer));
+  refresh(index(peer, rank));
+  if (members_[peer].crashed) schedule_down(rank, peer, DownReason::peer_died);
 }
 
 void SimNetwork::cut(std::uint32_t from, std::uint32_t to, std::uint64_t until_ns) {

@@ -60,6 +60,11 @@ class SimNetwork {
   /// delay, as link_failed, at `peer`. What is under way from either end when it goes is lost.
   void fail_link(std::uint32_t rank, std::uint32_t peer, DownReason reason);
 
+  /// A link to `peer` for `rank` to adopt, made anew after it failed at both ends. `peer` adopts
+  /// its end at `peer_adopts_ns`: nothing arrives there before.
+  [[nodiscard]] static std::unique_ptr<Newcomer> make_link(std::uint32_t peer,
+                                                           std::uint64_t peer_adopts_ns);
+
   /// Cuts one direction of a link for a time: what is sent meanwhile arrives afterwards, in order,
   /// as over a transport that repeats what is lost until it gets through.
   void cut(std::uint32_t from, std::uint32_t to, std::uint64_t until_ns);
@@ -112,6 +117,7 @@ class SimNetwork {
   void happen(std::size_t index);
   void take_down(std::uint32_t rank, std::uint32_t peer, DownReason reason, bool report);
   void schedule_down(std::uint32_t rank, std::uint32_t peer, DownReason reason);
+  void bring_up(std::uint32_t rank, std::uint32_t peer, std::uint64_t peer_adopts_ns);
   /// One more operation, by `rank`. True if it takes place.
   bool take_place(std::uint32_t rank);
   void wake(std::uint32_t rank);
