@@ -170,9 +170,9 @@ Expected<FirstView> Member::await_welcome(std::uint64_t deadline_ns) {
 Error Member::not_in_time(const char* what) const {
   return {ErrorCode::timed_out,
           fmt::format("group '{}' runs, but {} as '{}' within {:.1f} s; see what its members say, "
-                      "or raise group.join_timeout_ns",
+                      "or raise group.join_timeout_ns{}",
                       config_.name, what, config_.self,
-                      static_cast<double>(config_.join_timeout_ns) / 1e9)};
+                      static_cast<double>(config_.join_timeout_ns) / 1e9, greeter_->hindrance())};
 }
 
 void Member::begin(const FirstView& first, bool has_state) {

@@ -46,13 +46,25 @@ bool parse_ipv6(std::string host, std::uint16_t port, Endpoint& endpoint) {
   return true;
 }
 
+std::uint16_t port_of(const Endpoint& endpoint) {
+  if (endpoint.family() == AF_INET) {
+    return ntohs(reinterpret_cast<const sockaddr_in*>(&endpoint.address)->sin_port);
+  }
+  return ntohs(reinterpret_cast<const sockaddr_in6*>(&endpoint.address)->sin6_port);
+}
+
+std::string with_port(std::string_view host, std::uint16_t port) {
+  const bool six = host.contains(':');
+  return fmt::format("{}{}{}:{}", six ? "[" : "", host, six ? "]" : "", port);
+}
+
 }  // namespace
 
 Expected<Endpoint> parse_endpoint(std::string_view text) {
   const bool six = text.starts_with('[');
   const std::size_t colon = text.rfind(six ? "]:" : ":");
   Endpoint endpoint;
-  if (colon != std::string_view::npos) {
+  if (colon != std::string_view::npos && text.size() <= kMostEndpointCharacters) {
     const auto port = parse_port(text.substr(colon + (six ? 2 : 1)));
     const std::string host(six ? text.substr(1, colon - 1) : text.substr(0, colon));
     const bool good =
@@ -62,7 +74,7 @@ Expected<Endpoint> parse_endpoint(std::string_view text) {
   return fail(ErrorCode::configuration,
               fmt::format("\"{}\" is no IP address with a port; write 10.0.0.1:7000 or "
                           "[fd00::1]:7000",
-                          text));
+                          text.substr(0, kMostEndpointCharacters)));
 }
 
 std::string host_of(const Endpoint& endpoint) {
@@ -78,6 +90,23 @@ std::string host_of(const Endpoint& endpoint) {
   if (address->sin6_scope_id == 0) return text;
   if (if_indextoname(address->sin6_scope_id, interface) == nullptr) return text;
   return fmt::format("{}%{}", text, interface);
+}
+
+std::string to_text(const Endpoint& endpoint) {
+  return with_port(host_of(endpoint), port_of(endpoint));
+}
+
+bool is_of_one_host(const Endpoint& endpoint) {
+  if (endpoint.family() == AF_INET) {
+    const auto* four = reinterpret_cast<const sockaddr_in*>(&endpoint.address);
+    return four->sin_addr.s_addr == htonl(INADDR_ANY);
+  }
+  const auto* six = reinterpret_cast<const sockaddr_in6*>(&endpoint.address);
+  return IN6_IS_ADDR_UNSPECIFIED(&six->sin6_addr) || IN6_IS_ADDR_LINKLOCAL(&six->sin6_addr);
+}
+
+Expected<Endpoint> at_host(const Endpoint& endpoint, std::string_view host) {
+  return parse_endpoint(with_port(host, port_of(endpoint)));
 }
 
 }  // namespace lockstep::runtime

@@ -104,6 +104,7 @@ bool fits(const Whole& rule, std::int64_t value) {
 
 const std::string* first_repeated(const std::vector<std::string>& names) {
   for (auto name = names.begin(); name != names.end(); ++name) {
+    if (name->empty()) continue;  // addresses only: not known
     if (std::find(names.begin(), name, *name) != name) return &*name;
   }
   return nullptr;
@@ -117,6 +118,7 @@ std::string names_fault(const Setting& setting, const std::vector<std::string>& 
   }
   for (const std::string& name : names) {
     if (rule.of_addresses) {
+      if (name.empty()) continue;
       if (auto endpoint = parse_endpoint(name); !endpoint) return endpoint.error().message;
     } else if (!is_name(name)) {
       return fmt::format("\"{}\" must be {}", name, kNameRequirement);
@@ -150,7 +152,7 @@ std::span<const Setting> settings() {
       of_group<&G::members>("members", Names{}),
       of_group<&G::founders>("founders", Names{.empty_allowed = true}),
       of_group<&G::senders>("senders", Names{.empty_allowed = true}),
-      of_group<&G::addresses>("addresses", Names{.empty_allowed = true, .of_addresses = true}),
+      of_member<&G::addresses>("addresses", Names{.empty_allowed = true, .of_addresses = true}),
       of_group<&G::transport>("transport", Words{kTransportWords}),
       of_member<&G::key_file>("key_file", Path{}),
       of_member<&G::tcp_io>("tcp_io", Words{kTcpIoWords}),
@@ -194,8 +196,9 @@ std::string requirement(const Rule& rule) {
     std::string operator()(Name) const { return fmt::format("must be {}", kNameRequirement); }
     std::string operator()(const Names& names) const {
       if (names.of_addresses) {
-        return fmt::format("must be a list of 0 to {} distinct IP addresses with ports",
-                           kMaxMembers);
+        return fmt::format(
+            "must be a list of 0 to {} distinct IP addresses with ports, or empty texts",
+            kMaxMembers);
       }
       return fmt::format("must be a list of {} to {} distinct names, each of {}",
                          names.empty_allowed ? 0 : 1, kMaxMembers, kNameRequirement);
@@ -282,14 +285,23 @@ std::optional<Problem> contradiction(const GroupConfig& config) {
   }
   const bool needs_addresses = config.transport == "tcp" || config.transport == "verbs";
   if (needs_addresses && config.addresses.empty()) {
-    return problem("addresses", fmt::format("must name where each member listens when "
-                                            "group.transport is \"{}\"",
-                                            config.transport));
+    return problem("addresses",
+                   fmt::format("must name where this member listens, and others as far "
+                               "as known, when group.transport is \"{}\"",
+                               config.transport));
   }
   const bool counted = !config.members.empty() && !config.addresses.empty();
   if (counted && config.addresses.size() != config.members.size()) {
     return problem("addresses", fmt::format("must be as many as group.members: {} instead of {}",
                                             config.members.size(), config.addresses.size()));
+  }
+  if (counted && !config.self.empty()) {
+    const auto mine = std::ranges::find(config.members, config.self) - config.members.begin();
+    if (config.addresses[static_cast<std::size_t>(mine)].empty()) {
+      return problem("addresses", fmt::format("must name where this member, '{}', listens: only "
+                                              "others' addresses can be learnt",
+                                              config.self));
+    }
   }
   // Fewer would take a member for lost that was merely not scheduled.
   constexpr std::uint64_t kLeastHeartbeats = 10;

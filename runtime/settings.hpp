@@ -33,7 +33,7 @@ struct Path {};
 struct Name {};
 struct Names {
   bool empty_allowed = false;
-  bool of_addresses = false;  ///< IP addresses with ports instead of names
+  bool of_addresses = false;  ///< IP addresses with ports instead of names; empty: not known
 };
 using Rule = std::variant<Flag, Whole, Words, Path, Name, Names>;
 

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "runtime/clock.hpp"
 #include "runtime/endpoint.hpp"
 #include "transports/hello/tcp_place.hpp"
 #include "transports/shm/shm_transport.hpp"
@@ -110,6 +111,7 @@ Expected<Connection> connect(const GroupConfig& config, const ConnectOptions& op
     auto made = TcpPlace::make({.group = config.name,
                                 .addresses = config.addresses,
                                 .my_rank = options.my_rank,
+                                .version = runtime::TscClock().wall_ns(),
                                 .key = greeting.key.get()});
     if (!made) return std::unexpected(made.error());
     place = std::make_unique<TcpPlace>(std::move(*made));

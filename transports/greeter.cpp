@@ -77,6 +77,11 @@ Expected<void> Greeter::status() {
   return status_;
 }
 
+std::string Greeter::hindrance() {
+  const std::lock_guard lock(mutex_);
+  return hindrance_;
+}
+
 void Greeter::show(const Standing& standing) {
   {
     const std::lock_guard lock(mutex_);
@@ -116,6 +121,10 @@ void Greeter::serve() {
     obey();
     auto looked = meeting_.step();
     refused_.store(meeting_.refused(), std::memory_order_relaxed);
+    if (meeting_.stage() == Meeting::Stage::joining) {
+      const std::lock_guard lock(mutex_);
+      hindrance_ = meeting_.hindrance();
+    }
     if (looked) continue;
     fail_for_good(looked.error());
     // Whoever joins ends; a group that runs goes on, with one try a second.

@@ -62,6 +62,9 @@ class Greeter {
   /// Why a joining member cannot meet the others; nothing while it may.
   [[nodiscard]] Expected<void> status();
 
+  /// Whom of the group a joining member has not met, see Meeting::hindrance.
+  [[nodiscard]] std::string hindrance();
+
   /// What others are told, and who is let in, from now on.
   void show(const Standing& standing);
   /// The link is no more.
@@ -105,6 +108,7 @@ class Greeter {
   Orders orders_;
   std::vector<Arrival> arrivals_;
   Expected<void> status_;
+  std::string hindrance_;
   pthread_t thread_{};
   std::vector<std::string> notices_;  ///< the reactor's, as the next
   bool started_ = false;

@@ -60,8 +60,10 @@ struct GroupConfig {
   std::vector<std::string> founders{};
   /// Which members may multicast; empty means all of them. Fewer senders need fewer nulls.
   std::vector<std::string> senders{};
-  /// Where each member listens for the others, in rank order: an IP address and a port, as
-  /// "10.0.0.1:7000" or "[fd00::1]:7000". Not needed where all members share one host ("shm").
+  /// Where members listen for the others, in rank order: an IP address and a port, as
+  /// "10.0.0.1:7000" or "[fd00::1]:7000"; an empty text where this member does not know, and learns
+  /// it from the others. Its own must be there. Not needed where all members share one host
+  /// ("shm").
   std::vector<std::string> addresses{};
   /// How members reach one another: "shm", "tcp", "verbs", or "auto": shared memory when no
   /// addresses are given, else TCP. See docs/transports.md.

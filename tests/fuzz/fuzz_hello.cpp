@@ -1,10 +1,13 @@
-// What a stranger may say to a member: a hello, and the stream of writes that follows it. Nothing
+// What a stranger may say to a member: a hello with addresses in it, and the stream of writes that
+// follows it. Nothing
 // may be read or written out of bounds, and nothing that was refused may be acted on.
 
 #include <algorithm>
 #include <cstdlib>
+#include <string>
 #include <vector>
 
+#include "transports/hello/address_book.hpp"
 #include "transports/hello/hello_packet.hpp"
 #include "transports/tcp/inbound_stream.hpp"
 
@@ -16,6 +19,29 @@ void require(bool condition) {
   if (!condition) std::abort();
 }
 
+/// What a hello says of addresses: of this member nothing is taken, few of each other one are kept,
+/// and what is told to others can be said in a hello again.
+void note_words(const Hello& hello) {
+  constexpr std::uint32_t kMembers = 5;
+  const std::vector<std::string> configured = {"10.0.0.1:7000", "", "10.0.0.3:7000", "", ""};
+  AddressBook book(configured, 0, 1);
+  const std::uint32_t teller = hello.rank % kMembers;
+  for (const char* host : {"10.0.0.9", "fd00::9", ""}) {
+    book.heed(teller, host, hello.words);
+    const auto words = book.words();
+    require(words.front().rank == 0 && words.front().address == configured[0]);
+    require(decode_words(encode_words(words)).has_value());
+  }
+  require(book.address(0).empty());
+  for (std::uint32_t rank = 1; rank < kMembers; ++rank) {
+    require(rank != 2 || !book.address(rank).empty());
+    for (std::size_t tried = 0; !book.exhausted(rank); ++tried) {
+      require(tried < AddressBook::kMostPerMember);
+      book.nobody_there(rank, book.address(rank));
+    }
+  }
+}
+
 void hear_hello(std::span<const std::byte> bytes) {
   const auto said = hello_bytes(bytes);
   const auto hello = decode(bytes);
@@ -24,6 +50,7 @@ void hear_hello(std::span<const std::byte> bytes) {
   if (hello->version != kHelloVersion) return;
   const auto again = encode(*hello);
   require(std::ranges::equal(again, bytes));
+  note_words(*hello);
 }
 
 /// The first byte says in which pieces the rest arrives.

@@ -33,9 +33,14 @@ class ConnectWithKey : public MeetingByTcp, public testing::WithParamInterface<c
   }
 
   Expected<Connection> connect_as(std::uint32_t rank, const std::string& key_file) const {
+    return connect_as(rank, key_file, {addresses_[0], addresses_[1]});
+  }
+
+  static Expected<Connection> connect_as(std::uint32_t rank, const std::string& key_file,
+                                         const std::vector<std::string>& addresses) {
     const GroupConfig config{.name = "hello",
                              .members = {"a", "b"},
-                             .addresses = {addresses_[0], addresses_[1]},
+                             .addresses = addresses,
                              .transport = GetParam(),
                              .key_file = key_file,
                              .join_timeout_ns = 20 * kSecond};
@@ -63,6 +68,22 @@ TEST_P(ConnectWithKey, TakesTheKeyFromTheFile) {
     EXPECT_TRUE(one->founds);
     EXPECT_THAT(one->greeter->notices(),
                 testing::Not(testing::Contains(HasSubstr("authenticated"))));
+  }
+}
+
+TEST_P(ConnectWithKey, OneOfTwoAddressesIsEnough) {
+  const std::string path = key_file("key", 'a');
+  for (const std::uint32_t knows_both : {0U, 1U}) {
+    Expected<Connection> connected[2];
+    std::vector<std::string> own = {"", ""};
+    own[1 - knows_both] = addresses_[1 - knows_both];
+    std::thread other([&] { connected[0] = connect_as(1 - knows_both, path, own); });
+    connected[1] = connect_as(knows_both, path);
+    other.join();
+    for (const auto& one : connected) {
+      ASSERT_TRUE(one) << one.error().message;
+      EXPECT_TRUE(one->founds);
+    }
   }
 }
 

@@ -306,7 +306,7 @@ TEST_F(HandshakeTest, WordsAndKeysAreThoseOfTheDocumentation) {
       text.append(static_cast<const char*>(field), bytes);
     };
     const std::string_view protocol = "Lockstep handshake 1: X25519 BLAKE2b XChaCha20-Poly1305";
-    const std::uint32_t version = 4;
+    const std::uint32_t version = 5;
     const std::uint32_t rank = 0;
     add(protocol.data(), protocol.size());
     add(purpose, std::string_view(purpose).size());

@@ -21,7 +21,8 @@ Hello some_hello() {
           .rank = 1,
           .region_bytes = 4'096,
           .introduction = "introduction",
-          .parameters = "parameters"};
+          .parameters = "parameters",
+          .words = {{.rank = 1, .version = 7, .address = "10.0.0.1:7000"}}};
 }
 
 // ---- packets -----------------------------------------------------------------------------------
@@ -36,6 +37,8 @@ TEST(HelloPacket, ComesBackAsItWasSaid) {
   EXPECT_EQ(hello->region_bytes, 4'096u);
   EXPECT_EQ(hello->introduction, "introduction");
   EXPECT_EQ(hello->parameters, "parameters");
+  ASSERT_EQ(hello->words.size(), 1u);
+  EXPECT_EQ(hello->words[0].address, "10.0.0.1:7000");
 }
 
 TEST(HelloPacket, OfAnotherVersionIsKnownForOne) {
@@ -82,12 +85,19 @@ TEST(HelloPacket, ShortLongOrStrangeIsNone) {
 
 TEST(HelloPacket, LengthsBeyondTheLimitsAreRefusedBeforeAnythingIsRead) {
   for (const std::size_t field :
-       {offsetof(HelloHeader, introduction_bytes), offsetof(HelloHeader, parameters_bytes)}) {
+       {offsetof(HelloHeader, introduction_bytes), offsetof(HelloHeader, parameters_bytes),
+        offsetof(HelloHeader, words_bytes)}) {
     auto packet = encode(some_hello());
-    const std::uint32_t huge = 0xffff'ffff;
+    const std::uint16_t huge = 0xffff;
     std::memcpy(packet.data() + field, &huge, sizeof huge);
     EXPECT_FALSE(hello_bytes(packet));
   }
+}
+
+TEST(HelloPacket, AddressesThatAreNoneMakeItNone) {
+  auto packet = encode(some_hello());
+  packet.back() = std::byte{'x'};
+  EXPECT_FALSE(decode(packet));
 }
 
 // ---- meeting over TCP

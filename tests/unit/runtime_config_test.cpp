@@ -326,6 +326,22 @@ TEST(Validate, SendersAreMembers) {
   EXPECT_EQ(refusal(config), "group.senders: \"c\" is named twice");
 }
 
+TEST(Validate, AddressesMayBeUnknownButForItsOwn) {
+  GroupConfig config = three_members();
+  config.self = "b";
+  config.addresses = {"", "10.0.0.2:7000", ""};
+  EXPECT_EQ(refusal(config), "(valid)");
+  config.addresses = {"10.0.0.1:7000", "", ""};
+  EXPECT_EQ(
+      refusal(config),
+      "group.addresses: must name where this member, 'b', listens: only others' addresses can "
+      "be learnt");
+  config.addresses = {"", "10.0.0.2:7000", "10.0.0.2:7000"};
+  EXPECT_EQ(refusal(config), "group.addresses: \"10.0.0.2:7000\" is named twice");
+  config.addresses = {"", "10.0.0.2:7000"};
+  EXPECT_EQ(refusal(config), "group.addresses: must be as many as group.members: 3 instead of 2");
+}
+
 TEST(Validate, SilenceIsTenHeartbeats) {
   GroupConfig config = three_members();
   config.heartbeat_interval_ns = 10'000'000;
@@ -359,8 +375,8 @@ TEST(CanonicalText, HoldsWhatMembersMustAgreeOn) {
   GroupConfig config = three_members();
   config.name = "orders";
   EXPECT_EQ(runtime::canonical_text(config),
-            "name=orders\nmembers=a,b,c\nfounders=a,b,c\nsenders=a,b,c\naddresses=\ntransport="
-            "auto\nring_bytes=1048576\n"
+            "name=orders\nmembers=a,b,c\nfounders=a,b,c\nsenders=a,b,c\ntransport=auto\n"
+            "ring_bytes=1048576\n"
             "heartbeat_interval_ns=100000000\nsilence_timeout_ns=2000000000\n"
             "slow_lag=1000\nslow_timeout_ns=1000000000\nslow_evicts=false\n");
 }
@@ -369,6 +385,7 @@ TEST(CanonicalText, IgnoresWhatMayDiffer) {
   const GroupConfig config = three_members();
   GroupConfig other = config;
   other.self = "c";
+  other.addresses = {"", "10.0.0.2:7000", "10.0.0.3:7000"};
   other.key_file = "/run/orders/key";
   other.join_timeout_ns = 1'000'000;
   other.mailbox_slots = 2;

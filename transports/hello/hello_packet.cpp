@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "runtime/assert.hpp"
@@ -38,6 +39,7 @@ std::string to_string(Medium medium) {
 std::vector<std::byte> encode(const Hello& hello) {
   LOCKSTEP_ASSERT(hello.introduction.size() <= kMaxIntroductionBytes);
   LOCKSTEP_ASSERT(hello.parameters.size() <= kMaxParametersBytes);
+  const std::string words = encode_words(hello.words);
   const HelloHeader header{
       .magic = kHelloMagic,
       .version = hello.version,
@@ -45,17 +47,16 @@ std::vector<std::byte> encode(const Hello& hello) {
       .purpose = std::to_underlying(hello.purpose),
       .rank = hello.rank,
       .region_bytes = hello.region_bytes,
-      .introduction_bytes = static_cast<std::uint32_t>(hello.introduction.size()),
-      .parameters_bytes = static_cast<std::uint32_t>(hello.parameters.size()),
+      .introduction_bytes = static_cast<std::uint16_t>(hello.introduction.size()),
+      .parameters_bytes = static_cast<std::uint16_t>(hello.parameters.size()),
+      .words_bytes = static_cast<std::uint32_t>(words.size()),
       .standing = hello.standing};
-  std::vector<std::byte> packet(sizeof header + hello.introduction.size() +
-                                hello.parameters.size());
-  std::byte* place = packet.data();
-  std::memcpy(place, &header, sizeof header);
-  place += sizeof header;
-  std::memcpy(place, hello.introduction.data(), hello.introduction.size());
-  place += hello.introduction.size();
-  std::memcpy(place, hello.parameters.data(), hello.parameters.size());
+  const auto start = std::as_bytes(std::span(&header, 1));
+  std::vector<std::byte> packet(start.begin(), start.end());
+  for (const std::string* const text : {&hello.introduction, &hello.parameters, &words}) {
+    const auto bytes = std::as_bytes(std::span(*text));
+    packet.insert(packet.end(), bytes.begin(), bytes.end());
+  }
   return packet;
 }
 
@@ -65,7 +66,9 @@ std::optional<std::size_t> hello_bytes(std::span<const std::byte> start) {
   if (header->version != kHelloVersion) return sizeof(HelloHeader);
   if (header->introduction_bytes > kMaxIntroductionBytes) return std::nullopt;
   if (header->parameters_bytes > kMaxParametersBytes) return std::nullopt;
-  return sizeof(HelloHeader) + header->introduction_bytes + header->parameters_bytes;
+  if (header->words_bytes > kMaxAddressWordsBytes) return std::nullopt;
+  return sizeof(HelloHeader) + header->introduction_bytes + header->parameters_bytes +
+         header->words_bytes;
 }
 
 std::optional<Hello> decode(std::span<const std::byte> packet) {
@@ -75,15 +78,25 @@ std::optional<Hello> decode(std::span<const std::byte> packet) {
   if (header.version != kHelloVersion) return Hello{.version = header.version};
   if (packet.size() != *bytes) return std::nullopt;
   if (header.purpose > std::to_underlying(kLastPurpose)) return std::nullopt;
-  const auto* text = reinterpret_cast<const char*>(packet.data()) + sizeof header;
-  return Hello{
-      .medium = static_cast<Medium>(header.medium),
-      .purpose = static_cast<Purpose>(header.purpose),
-      .rank = header.rank,
-      .region_bytes = header.region_bytes,
-      .standing = header.standing,
-      .introduction = std::string(text, header.introduction_bytes),
-      .parameters = std::string(text + header.introduction_bytes, header.parameters_bytes)};
+  std::string_view rest(reinterpret_cast<const char*>(packet.data()), packet.size());
+  rest.remove_prefix(sizeof header);
+  const auto take = [&rest](std::size_t length) {
+    const std::string_view text = rest.substr(0, length);
+    rest.remove_prefix(length);
+    return std::string(text);
+  };
+  std::string introduction = take(header.introduction_bytes);
+  std::string parameters = take(header.parameters_bytes);
+  auto words = decode_words(rest);
+  if (!words) return std::nullopt;
+  return Hello{.medium = static_cast<Medium>(header.medium),
+               .purpose = static_cast<Purpose>(header.purpose),
+               .rank = header.rank,
+               .region_bytes = header.region_bytes,
+               .standing = header.standing,
+               .introduction = std::move(introduction),
+               .parameters = std::move(parameters),
+               .words = std::move(*words)};
 }
 
 }  // namespace lockstep::transports

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "transports/hello/address_word.hpp"
+
 namespace lockstep::transports {
 
 /// Which medium a hello is about: two members that chose differently must both learn of it.
@@ -22,7 +24,7 @@ enum class Purpose : std::uint16_t {
 };
 inline constexpr Purpose kLastPurpose = Purpose::question;
 
-inline constexpr std::uint32_t kHelloVersion = 4;
+inline constexpr std::uint32_t kHelloVersion = 5;
 inline constexpr std::uint32_t kHelloMagic = 0x4b534b4c;  // "LKSK"
 inline constexpr std::size_t kMaxIntroductionBytes = 16'384;
 inline constexpr std::size_t kMaxParametersBytes = 1'024;
@@ -35,7 +37,8 @@ struct Standing {
   std::uint64_t room = 0;         ///< whose links nobody uses: they may join, a bit each
 };
 
-/// What stands before the two texts of a hello. Little-endian, like every machine Lockstep runs on.
+/// What stands before the three texts of a hello. Little-endian, like every machine Lockstep runs
+/// on. It has 64 bytes in every version: so much is read before the version is known.
 struct HelloHeader {
   std::uint32_t magic = 0;
   std::uint32_t version = 0;
@@ -43,14 +46,17 @@ struct HelloHeader {
   std::uint16_t purpose = 0;
   std::uint32_t rank = 0;
   std::uint64_t region_bytes = 0;
-  std::uint32_t introduction_bytes = 0;
-  std::uint32_t parameters_bytes = 0;
+  std::uint16_t introduction_bytes = 0;
+  std::uint16_t parameters_bytes = 0;
+  std::uint32_t words_bytes = 0;
   Standing standing{};
 };
 static_assert(sizeof(HelloHeader) == 64);
 
+static_assert(kMaxIntroductionBytes < 1U << 16U && kMaxParametersBytes < 1U << 16U);
+
 inline constexpr std::size_t kMaxHelloBytes =
-    sizeof(HelloHeader) + kMaxIntroductionBytes + kMaxParametersBytes;
+    sizeof(HelloHeader) + kMaxIntroductionBytes + kMaxParametersBytes + kMaxAddressWordsBytes;
 
 /// What one member says of itself.
 struct Hello {
@@ -60,8 +66,9 @@ struct Hello {
   std::uint32_t rank = 0;
   std::uint64_t region_bytes = 0;
   Standing standing{};
-  std::string introduction{};  ///< not interpreted here
-  std::string parameters{};    ///< of the medium: region keys and the like
+  std::string introduction{};        ///< not interpreted here
+  std::string parameters{};          ///< of the medium: region keys and the like
+  std::vector<AddressWord> words{};  ///< where members listen, by ascending rank
 };
 
 std::vector<std::byte> encode(const Hello& hello);

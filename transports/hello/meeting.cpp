@@ -14,9 +14,6 @@ namespace lockstep::transports {
 namespace {
 
 constexpr int kRetryMs = 5;
-constexpr std::uint64_t kHalfOpenNs = 5'000'000'000;
-/// Between two attempts at a peer that refuses: enough for it to be mended, and little work.
-constexpr std::uint64_t kRedialNs = 50'000'000;
 /// How long founders look for a running group at the places of those who are no founders.
 constexpr std::uint64_t kLookAroundNs = 1'000'000'000;
 /// Connections taken in one turn: a flood of them does not keep the rest of the turn waiting.
@@ -30,6 +27,7 @@ Meeting::Meeting(MeetingOptions options, MeetingPlace& place, OfferFor offer_for
                  Keep keep)
     : options_(std::move(options)),
       place_(place),
+      book_(place.addresses()),
       offer_for_(std::move(offer_for)),
       examine_(std::move(examine)),
       keep_(std::move(keep)),
@@ -80,7 +78,9 @@ void Meeting::run(const Standing& standing) {
 
 void Meeting::forget(std::uint32_t rank) noexcept { known_[rank] = {}; }
 
-void Meeting::call(std::uint32_t rank, Purpose purpose) { calls_[rank] = purpose; }
+void Meeting::call(std::uint32_t rank, Purpose purpose) {
+  calls_[rank] = knows_address(rank) ? purpose : Purpose::link;
+}
 
 bool Meeting::idle() const noexcept {
   if (!strangers_.empty()) return false;
@@ -89,68 +89,6 @@ bool Meeting::idle() const noexcept {
     if (dialled_[rank].conversation || wants_to_dial(rank, purpose)) return false;
   }
   return true;
-}
-
-// ---- dialling ----------------------------------------------------------------------------------
-
-bool Meeting::wants_to_dial(std::uint32_t rank, Purpose& purpose) const {
-  const Known& peer = known_[rank];
-  if (rank == options_.my_rank) return false;
-  if (stage_ != Stage::running && !peer.link) {
-    // Asked first: what a link needs is made for each attempt, and is not little.
-    purpose = peer.lets_in ? Purpose::link : Purpose::question;
-    return true;
-  }
-  if (options_.life_lines && peer.dialled && !peer.life_line) {
-    purpose = Purpose::life_line;
-    return true;
-  }
-  purpose = calls_[rank];
-  return purpose != Purpose::link;
-}
-
-Expected<void> Meeting::dial(std::uint32_t rank) {
-  Acquaintance& acquaintance = dialled_[rank];
-  if (!acquaintance.conversation) {
-    Purpose purpose = Purpose::link;
-    if (!wants_to_dial(rank, purpose) || clock_.now_ns() < acquaintance.dial_again_ns) return {};
-    auto conversation = place_.dial(rank);
-    if (!conversation) return std::unexpected(conversation.error());
-    if (!*conversation) {
-      acquaintance.tried = true;
-      calls_[rank] = Purpose::link;
-      return {};
-    }
-    known_[rank].lets_in = false;
-    acquaintance = {.conversation = std::move(*conversation),
-                    .since_ns = clock_.now_ns(),
-                    .purpose = purpose,
-                    .fault = std::move(acquaintance.fault),
-                    .tried = acquaintance.tried};
-  }
-  if (!acquaintance.said_hello) {
-    auto said = say_hello(acquaintance, rank, acquaintance.purpose);
-    if (!said) return std::unexpected(said.error());
-    acquaintance.said_hello = *said;
-  }
-  const std::uint64_t attempt_ns = clock_.now_ns();
-  auto course = hear(acquaintance, rank);
-  if (!course) return std::unexpected(course.error());
-  if (*course == Course::open && acquaintance.conversation->early() && half_open(acquaintance)) {
-    acquaintance.fault = "did not answer the handshake";
-    course = Course::over;
-  }
-  if (*course == Course::open) return {};
-  // Closed before it said anything: it was not there yet, or a predecessor ended. Dial again.
-  if (*course == Course::met) acquaintance.fault.clear();
-  acquaintance.conversation.reset();
-  acquaintance.tried = true;
-  if (acquaintance.purpose > Purpose::life_line) calls_[rank] = Purpose::link;
-  const bool refused = *course == Course::over && !acquaintance.fault.empty();
-  const bool vain =
-      *course == Course::met && acquaintance.purpose == Purpose::question && !known_[rank].lets_in;
-  if (refused || vain) acquaintance.dial_again_ns = attempt_ns + kRedialNs;
-  return {};
 }
 
 // ---- who dials us ------------------------------------------------------------------------------
@@ -184,7 +122,7 @@ Expected<void> Meeting::hear_strangers() {
       course = Course::over;
     }
     if (*course == Course::open) continue;
-    if (*course == Course::over) {
+    if (*course != Course::met) {
       refusals_.add(from, stranger.fault.empty() ? "closed the connection" : stranger.fault);
     }
     stranger.conversation.reset();
@@ -202,10 +140,12 @@ Expected<Meeting::Course> Meeting::hear(Acquaintance& acquaintance, std::uint32_
     case Heard::What::nothing:
       return Course::open;
     case Heard::What::closed:
-    case Heard::What::refused:
       // What was said once explains more than that nobody is there any more.
       if (!heard.reason.empty()) acquaintance.fault = std::move(heard.reason);
       return Course::over;
+    case Heard::What::refused:
+      acquaintance.fault = std::move(heard.reason);
+      return Course::alien;
     case Heard::What::mismatch:
       course = fail(ErrorCode::mismatch,
                     fmt::format("{} at {} {}",
@@ -217,20 +157,35 @@ Expected<Meeting::Course> Meeting::hear(Acquaintance& acquaintance, std::uint32_
       course = consider(acquaintance, expected_rank, std::move(heard));
       break;
   }
-  if (course || stage_ != Stage::running) return course;
-  // Whoever does not fit into a group that runs does not concern it.
+  if (course) return course;
+  // Whoever does not fit into a group that runs does not concern it; nor does who was found where
+  // others sent us.
+  const bool told = expected_rank != kAnyRank && book_ != nullptr &&
+                    !book_->is_configured(expected_rank, acquaintance.address);
+  if (stage_ != Stage::running && !told) return course;
   acquaintance.fault = course.error().message;
-  return Course::over;
+  return Course::alien;
 }
 
 Expected<Meeting::Course> Meeting::consider(Acquaintance& acquaintance, std::uint32_t expected_rank,
                                             Heard heard) {
   auto hello = decode(heard.packet);
   acquaintance.fault = "sent what is no hello";
-  if (!hello) return Course::over;
+  if (!hello) return Course::alien;
+  if (is_alien(*hello, expected_rank)) {
+    const bool me = hello->rank == options_.my_rank;
+    acquaintance.fault = me ? "is this very member" : "is " + named_member(options_, hello->rank);
+    // Who asks itself shall hear that, and look elsewhere.
+    if (!acquaintance.said_hello && hello->purpose == Purpose::question) {
+      auto said = say_hello(acquaintance, hello->rank, Purpose::question);
+      if (!said) return std::unexpected(said.error());
+    }
+    return Course::alien;
+  }
   if (auto checked = check_sender(*hello, options_, expected_rank); !checked) {
     return std::unexpected(checked.error());
   }
+  acquaintance.is_peer = true;
   const bool dialled = expected_rank != kAnyRank;
   const bool link = hello->purpose == Purpose::link;
   acquaintance.fault = "said a hello of a member that is here already, or not all of it";
@@ -240,6 +195,14 @@ Expected<Meeting::Course> Meeting::consider(Acquaintance& acquaintance, std::uin
     return Course::over;
   }
   return answer(acquaintance, dialled, std::move(*hello), std::move(heard));
+}
+
+/// Somebody who is of the group, and found at an address that led astray: of a member that is
+/// elsewhere by now, or of this one.
+bool Meeting::is_alien(const Hello& hello, std::uint32_t expected_rank) const {
+  if (book_ == nullptr || hello.version != kHelloVersion) return false;
+  if (hello.rank == options_.my_rank) return hello.standing.incarnation == options_.incarnation;
+  return expected_rank != kAnyRank && hello.rank != expected_rank && hello.rank < known_.size();
 }
 
 Expected<Meeting::Course> Meeting::answer(Acquaintance& acquaintance, bool dialled, Hello&& hello,
@@ -287,6 +250,7 @@ bool Meeting::wants(const Hello& hello, const Acquaintance& acquaintance, bool d
 Expected<void> Meeting::keep(Acquaintance& acquaintance, bool dialled, Hello&& hello,
                              Heard&& heard) {
   Known& peer = known_[hello.rank];
+  heed_words(acquaintance, hello);
   if (hello.purpose == Purpose::question) {
     if (!dialled) return {};  // it was answered: that is all
     heed(hello);
@@ -308,9 +272,22 @@ Expected<void> Meeting::keep(Acquaintance& acquaintance, bool dialled, Hello&& h
 /// How somebody stands who was asked.
 void Meeting::heed(const Hello& hello) {
   const bool runs = hello.standing.view != 0;
-  if (runs && stage_ == Stage::gathering) stage_ = Stage::joining;
+  // Whom this one has met may have founded the group with it, before it has met everybody itself.
+  const bool with_me =
+      known_[hello.rank].link && (hello.standing.links & bit(options_.my_rank)) != 0;
+  if (runs && !with_me && stage_ == Stage::gathering) stage_ = Stage::joining;
+  if (hello.standing.view > group_.view) group_ = hello.standing;
   known_[hello.rank].lets_in =
       runs ? (hello.standing.room & bit(options_.my_rank)) != 0 : hello.rank < options_.my_rank;
+}
+
+/// Where members listen. One that claims to be a member that this one has met is not believed
+/// before that one is gone.
+void Meeting::heed_words(const Acquaintance& acquaintance, const Hello& hello) {
+  const Known& peer = known_[hello.rank];
+  const bool same = peer.incarnation == hello.standing.incarnation;
+  if (book_ == nullptr || (hello.purpose != Purpose::link && peer.link && !same)) return;
+  book_->heed(hello.rank, acquaintance.conversation->host(), hello.words);
 }
 
 Expected<bool> Meeting::say_hello(Acquaintance& acquaintance, std::uint32_t rank, Purpose purpose) {
@@ -319,6 +296,8 @@ Expected<bool> Meeting::say_hello(Acquaintance& acquaintance, std::uint32_t rank
               .rank = options_.my_rank,
               .region_bytes = options_.region_bytes,
               .standing = standing_};
+  const bool tells = purpose == Purpose::link || purpose == Purpose::question;
+  if (tells && book_ != nullptr) hello.words = book_->words();
   // Who they are is said over the link only.
   if (purpose != Purpose::link) return acquaintance.conversation->say(encode(hello), {});
   auto offer = offer_for_(rank);
@@ -365,21 +344,47 @@ std::vector<std::string> Meeting::notices() const {
   return lines;
 }
 
+/// Why those of `ranks` are not there, as far as is known.
+std::string Meeting::reasons(std::uint64_t ranks) const {
+  std::string text;
+  std::string unknown;
+  for (std::uint32_t rank = 0; rank < known_.size(); ++rank) {
+    if ((ranks & bit(rank)) == 0) continue;
+    const std::string& fault = dialled_[rank].fault;
+    if (!fault.empty()) text += fmt::format("; {} {}", named_member(options_, rank), fault);
+    if (knows_address(rank)) continue;
+    unknown += fmt::format("{}'{}'", unknown.empty() ? "" : ", ", options_.members[rank]);
+  }
+  if (unknown.empty()) return text;
+  return text + fmt::format(
+                    "; nobody knew the address of {}: configure it in group.addresses of "
+                    "one member at least",
+                    unknown);
+}
+
+std::string Meeting::hindrance() const {
+  if (stage_ == Stage::running) return {};
+  std::uint64_t missing = group_.links & ~bit(options_.my_rank);
+  for (std::uint32_t rank = 0; rank < known_.size(); ++rank) {
+    if (met(rank)) missing &= ~bit(rank);
+  }
+  return reasons(missing);
+}
+
 Error Meeting::absent() const {
   std::string names;
-  std::string reasons;
+  std::uint64_t missing = 0;
   for (std::uint32_t rank = 0; rank < known_.size(); ++rank) {
     if (rank == options_.my_rank || met(rank) || !is_founder(rank)) continue;
     names += (names.empty() ? "" : ", ") + named_member(options_, rank);
-    const std::string& fault = dialled_[rank].fault;
-    if (!fault.empty()) reasons += fmt::format("; {} {}", named_member(options_, rank), fault);
+    missing |= bit(rank);
   }
-  for (const std::string& line : refusals_.notices()) reasons += "; " + line;
-  return {
-      ErrorCode::member_absent,
-      fmt::format("{} of group '{}' did not appear within {:.1f} s; start it, check that "
-                  "group.name is the same everywhere, or raise group.join_timeout_ns{}",
-                  names, options_.group, static_cast<double>(options_.timeout_ns) / 1e9, reasons)};
+  std::string why = reasons(missing);
+  for (const std::string& line : refusals_.notices()) why += "; " + line;
+  return {ErrorCode::member_absent,
+          fmt::format("{} of group '{}' did not appear within {:.1f} s; start it, check that "
+                      "group.name is the same everywhere, or raise group.join_timeout_ns{}",
+                      names, options_.group, static_cast<double>(options_.timeout_ns) / 1e9, why)};
 }
 
 }  // namespace lockstep::transports

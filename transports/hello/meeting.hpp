@@ -67,6 +67,12 @@ using Keep = std::function<Expected<void>(MetPeer&& peer)>;
 ///    it is in a view, it is
 ///  - *running*: it dials nobody of its own accord, and lets in whoever its view leaves room for.
 ///
+/// Where places have addresses (AddressBook), members tell one another in questions and links where
+/// members listen. So it is enough that one of each two knows where to ask the other, or that both
+/// know of a third: who was asked knows whom to dial. Who lacks an address asks those that it has
+/// met again and again. At an address that others told, whoever is not the member that it should be
+/// is counted and left alone, and cannot end a meeting.
+///
 /// Strangers that say nothing, or nonsense, are dropped and cost nothing but a descriptor for at
 /// most 5 s; there are at most twice as many of them as members and 8, and the oldest makes room,
 /// first among those that have not shown that they may be members. Where members have a key no
@@ -107,6 +113,9 @@ class Meeting {
   /// Nobody is on the way, in or out: a look is worth nothing before somebody comes.
   [[nodiscard]] bool idle() const noexcept;
   [[nodiscard]] std::uint64_t refused() const noexcept { return refusals_.total(); }
+  /// For people, of a member that joins: which members of the group it has not met, as far as it
+  /// knows why; begins with "; ", or is empty.
+  [[nodiscard]] std::string hindrance() const;
   /// For people: of the place, and of who was refused.
   [[nodiscard]] std::vector<std::string> notices() const;
 
@@ -117,15 +126,18 @@ class Meeting {
     std::uint64_t since_ns = 0;
     Purpose purpose = Purpose::link;  ///< of who was dialled
     bool said_hello = false;
+    bool is_peer = false;             ///< said a hello of the member that it should be
+    std::string address{};            ///< of who was dialled: where; empty: places have names
     std::string fault{};              ///< why it, or the last one to the same rank, came to nothing
     std::uint64_t dial_again_ns = 0;  ///< of who was dialled: not before
     bool tried = false;               ///< of who was dialled: it came to something, or to nothing
   };
   /// How a connection stands.
   enum class Course : std::uint8_t {
-    open,  ///< more is to come
-    met,   ///< given to `keep`
-    over,  ///< of no use any more; `fault` may tell why
+    open,   ///< more is to come
+    met,    ///< given to `keep`
+    over,   ///< of no use any more; `fault` may tell why
+    alien,  ///< over as well: whoever it is, it is not a member, or not the one that was dialled
   };
   /// What this member has of a peer.
   struct Known {
@@ -138,6 +150,9 @@ class Meeting {
 
   [[nodiscard]] bool wants_to_dial(std::uint32_t rank, Purpose& purpose) const;
   Expected<void> dial(std::uint32_t rank);
+  Expected<bool> begin_dialling(std::uint32_t rank);
+  void end_dialling(std::uint32_t rank, Course course, std::uint64_t attempt_ns);
+  [[nodiscard]] bool gives_up(std::uint32_t rank, const Acquaintance& dialled) const;
   void welcome();
   void make_room();
   Expected<void> hear_strangers();
@@ -146,21 +161,28 @@ class Meeting {
   Expected<Course> answer(Acquaintance& acquaintance, bool dialled, Hello&& hello, Heard&& heard);
   Expected<bool> say_hello(Acquaintance& acquaintance, std::uint32_t rank, Purpose purpose);
   void heed(const Hello& hello);
+  void heed_words(const Acquaintance& acquaintance, const Hello& hello);
+  [[nodiscard]] bool is_alien(const Hello& hello, std::uint32_t expected_rank) const;
   [[nodiscard]] bool wants(const Hello& hello, const Acquaintance& acquaintance,
                            bool dialled) const;
   Expected<void> keep(Acquaintance& acquaintance, bool dialled, Hello&& hello, Heard&& heard);
   [[nodiscard]] bool met(std::uint32_t rank) const {
     return known_[rank].link && (!options_.life_lines || known_[rank].life_line);
   }
+  static constexpr std::uint64_t kHalfOpenNs = 5'000'000'000;
   [[nodiscard]] bool half_open(const Acquaintance& one) const;
   [[nodiscard]] bool can_found() const;
   [[nodiscard]] bool is_founder(std::uint32_t rank) const {
     return (options_.founders >> rank & 1U) != 0;
   }
+  [[nodiscard]] bool knows_address(std::uint32_t rank) const;
+  [[nodiscard]] bool lacks_an_address() const;
+  [[nodiscard]] std::string reasons(std::uint64_t ranks) const;
   [[nodiscard]] Error absent() const;
 
   const MeetingOptions options_;
   MeetingPlace& place_;
+  AddressBook* const book_;  ///< of place_; null: places have names
   const OfferFor offer_for_;
   const Examine examine_;
   const Keep keep_;
@@ -169,6 +191,7 @@ class Meeting {
   Standing standing_;
   Descriptor listener_;
   std::uint64_t began_ns_ = 0;
+  Standing group_;                       ///< as the member in the latest view said
   std::vector<Known> known_;             ///< by rank
   std::vector<Acquaintance> dialled_;    ///< by rank
   std::vector<Acquaintance> strangers_;  ///< who dialled us, until they say who they are

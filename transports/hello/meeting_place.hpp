@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "lockstep/error.hpp"
+#include "transports/hello/address_book.hpp"
 #include "transports/hello/descriptor.hpp"
 
 namespace lockstep::transports {
@@ -48,6 +49,8 @@ class Conversation {
   [[nodiscard]] virtual bool early() const = 0;
   /// Who is at the other end, for people: an address, or a process.
   [[nodiscard]] virtual std::string peer() const = 0;
+  /// The host at the other end, see runtime::host_of; empty where that is none or not known.
+  [[nodiscard]] virtual std::string host() const { return {}; }
   /// The connection itself, for what comes after the hello.
   virtual Descriptor release() = 0;
 };
@@ -59,10 +62,14 @@ class MeetingPlace {
   virtual ~MeetingPlace() = default;
   /// Takes this member's place, so that nobody else can. Errors: identity_in_use, system.
   virtual Expected<Descriptor> listen() = 0;
-  /// A conversation with whoever holds the place of `rank`; null if nobody does yet.
+  /// A conversation with whoever holds the place of `rank`; null if nobody does yet, or if nobody
+  /// knows where it is.
   virtual Expected<std::unique_ptr<Conversation>> dial(std::uint32_t rank) = 0;
   /// The next one that dialled us; null if there is none. `listener` is what `listen` gave.
   virtual std::unique_ptr<Conversation> accept(const Descriptor& listener) = 0;
+  /// Where members listen, as far as is known, and where `dial` looks; null: places have names, so
+  /// that there is nothing to know.
+  [[nodiscard]] virtual AddressBook* addresses() noexcept { return nullptr; }
   /// What people should know of meeting here; empty: nothing.
   [[nodiscard]] virtual std::string notice() const { return {}; }
 };

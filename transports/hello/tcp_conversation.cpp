@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "runtime/endpoint.hpp"
+
 namespace lockstep::transports {
 
 bool TcpConversation::say(std::span<const std::byte> packet, std::span<const int> /*descriptors*/) {
@@ -37,6 +39,13 @@ Heard TcpConversation::hear() {
 
 Heard TcpConversation::closed() const {
   return {.what = Heard::What::closed, .reason = connected_ ? exchange_->closing_means() : ""};
+}
+
+std::string TcpConversation::host() const {
+  runtime::Endpoint theirs{.length = sizeof theirs.address};
+  auto* const address = reinterpret_cast<sockaddr*>(&theirs.address);
+  const bool known = ::getpeername(socket_.get(), address, &theirs.length) == 0;
+  return known ? runtime::host_of(theirs) : std::string();
 }
 
 void TcpConversation::queue_output() {

@@ -25,8 +25,9 @@ class TcpConversation final : public Conversation {
   Heard hear() override;
   [[nodiscard]] int descriptor() const override { return socket_.get(); }
   [[nodiscard]] bool sending() const override { return !to_send_.empty(); }
-  [[nodiscard]] bool early() const override { return exchange_->early(); }
+  [[nodiscard]] bool early() const override { return !connected_ || exchange_->early(); }
   [[nodiscard]] std::string peer() const override { return peer_; }
+  [[nodiscard]] std::string host() const override;
   Descriptor release() override { return std::move(socket_); }
 
  private:

@@ -36,14 +36,19 @@ void set_option(const Descriptor& socket, int level, int option) {
 }  // namespace
 
 Expected<TcpPlace> TcpPlace::make(Options options) {
-  TcpPlace place(std::move(options));
-  for (const std::string& address : place.options_.addresses) {
-    auto endpoint = runtime::parse_endpoint(address);
-    if (!endpoint) return std::unexpected(endpoint.error());
-    place.endpoints_.push_back(*endpoint);
+  for (const std::string& address : options.addresses) {
+    if (address.empty()) continue;
+    if (auto good = runtime::parse_endpoint(address); !good) return std::unexpected(good.error());
   }
-  return place;
+  const auto mine = runtime::parse_endpoint(options.addresses[options.my_rank]);
+  if (!mine) return std::unexpected(mine.error());
+  return TcpPlace(std::move(options), *mine);
 }
+
+TcpPlace::TcpPlace(Options options, const runtime::Endpoint& mine)
+    : options_(std::move(options)),
+      mine_(mine),
+      book_(options_.addresses, options_.my_rank, options_.version) {}
 
 std::string TcpPlace::notice() const {
   if (options_.key != nullptr) return {};
@@ -67,12 +72,11 @@ std::unique_ptr<Conversation> TcpPlace::converse(Descriptor socket, Side side,
 }
 
 Expected<Descriptor> TcpPlace::listen() {
-  const runtime::Endpoint& mine = endpoints_[options_.my_rank];
-  auto socket = make_socket(mine);
+  auto socket = make_socket(mine_);
   if (!socket) return socket;
   // A port of connections that a predecessor left in TIME_WAIT is free; one listened on is not.
   set_option(*socket, SOL_SOCKET, SO_REUSEADDR);
-  if (::bind(socket->get(), mine.generic(), mine.length) == 0 &&
+  if (::bind(socket->get(), mine_.generic(), mine_.length) == 0 &&
       ::listen(socket->get(), kBacklog) == 0) {
     return socket;
   }
@@ -92,13 +96,19 @@ Expected<Descriptor> TcpPlace::listen() {
 }
 
 Expected<std::unique_ptr<Conversation>> TcpPlace::dial(std::uint32_t rank) {
-  const runtime::Endpoint& theirs = endpoints_[rank];
-  auto socket = make_socket(theirs);
-  if (!socket) return std::unexpected(socket.error());
-  if (::connect(socket->get(), theirs.generic(), theirs.length) != 0 && errno != EINPROGRESS) {
+  const std::string& address = book_.address(rank);
+  const auto theirs = runtime::parse_endpoint(address);
+  if (!theirs) return nullptr;  // not known, or of an interface that is not there now
+  auto socket = make_socket(*theirs);
+  if (!socket) {
+    // What others say (an IPv6 address, to a host that has none) is no reason to give up.
+    if (!book_.is_configured(rank, address)) return nullptr;
+    return std::unexpected(socket.error());
+  }
+  if (::connect(socket->get(), theirs->generic(), theirs->length) != 0 && errno != EINPROGRESS) {
     return nullptr;  // no route, or nobody there: perhaps not yet
   }
-  return converse(std::move(*socket), Side::dialler, rank, options_.addresses[rank]);
+  return converse(std::move(*socket), Side::dialler, rank, address);
 }
 
 std::unique_ptr<Conversation> TcpPlace::accept(const Descriptor& listener) {

@@ -20,8 +20,11 @@ class TcpPlace final : public MeetingPlace {
  public:
   struct Options {
     std::string group;
-    std::vector<std::string> addresses;  ///< one per member, as runtime::parse_endpoint reads them
+    /// One per member, as runtime::parse_endpoint reads them; empty: not known. Mine is needed.
+    std::vector<std::string> addresses;
     std::uint32_t my_rank = 0;
+    /// Of what is said of where this member listens, see AddressWord.
+    std::uint64_t version = 1;
     const GroupKey* key = nullptr;  ///< null: in the clear. Must outlive this and what it makes
   };
   /// Errors: configuration.
@@ -30,16 +33,18 @@ class TcpPlace final : public MeetingPlace {
   Expected<Descriptor> listen() override;
   Expected<std::unique_ptr<Conversation>> dial(std::uint32_t rank) override;
   std::unique_ptr<Conversation> accept(const Descriptor& listener) override;
+  [[nodiscard]] AddressBook* addresses() noexcept override { return &book_; }
   [[nodiscard]] std::string notice() const override;
 
  private:
-  explicit TcpPlace(Options options) : options_(std::move(options)) {}
+  TcpPlace(Options options, const runtime::Endpoint& mine);
   [[nodiscard]] std::unique_ptr<Conversation> converse(Descriptor socket, Side side,
                                                        std::uint32_t welcomer_rank,
                                                        std::string peer) const;
 
   Options options_;
-  std::vector<runtime::Endpoint> endpoints_;
+  runtime::Endpoint mine_;
+  AddressBook book_;
 };
 
 }  // namespace lockstep::transports
