@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "lockstep/error.hpp"
 #include "lockstep/state_machine.hpp"
 #include "membership/donation.hpp"
 #include "membership/donors.hpp"
@@ -47,8 +48,9 @@ class Transfers {
   [[nodiscard]] bool received() const noexcept {
     return reception_ && reception_->state() == Reception::State::complete && reception_->settled();
   }
-  /// Why this member will not get the state; empty: it may.
-  [[nodiscard]] std::string failure() const;
+  /// Why this member will not get the state; nothing: it may. Codes: state_refused (the
+  /// application here cannot use it), member_lost (another donor may do better).
+  [[nodiscard]] std::optional<Error> failure() const;
   /// This member has the state, and applied what came since.
   void caught_up() noexcept;
 
