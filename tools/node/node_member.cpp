@@ -11,13 +11,13 @@ void NodeMember::tell(const std::string& line) const { say(fmt::format("{}: {}",
 
 void NodeMember::begin() {
   evicted_ = false;
-  store_.clear();
+  served_.clear();
 }
 
 // All members of a view have applied the same at its beginning: they all say the same digest.
 void NodeMember::view_installed(const View& view) {
   tell(fmt::format("view {}: {}; rank {} of {}; {}", view.id, fmt::join(view.members, " "),
-                   view.my_rank, view.members.size(), store_.summary()));
+                   view.my_rank, view.members.size(), served_.summary()));
 }
 
 void NodeMember::transfer_progressed(const TransferProgress& progress) {
