@@ -206,11 +206,11 @@ void Member::begin(const FirstView& first, bool has_state) {
 
 Expected<void> Member::await_state(std::uint64_t deadline_ns) {
   while (!has_state_) {
-    const auto out = [&](std::string why) {
-      return fail(ErrorCode::member_lost, fmt::format("'{}' did not get into group '{}': {}",
-                                                      config_.self, config_.name, why));
+    const auto out = [&](const std::string& why, ErrorCode code = ErrorCode::member_lost) {
+      return fail(code, fmt::format("'{}' did not get into group '{}': {}", config_.self,
+                                    config_.name, why));
     };
-    if (const std::string failure = transfers_.failure(); !failure.empty()) return out(failure);
+    if (const auto failure = transfers_.failure()) return out(failure->message, failure->code);
     if (catch_up_.overflowed()) {
       return out(fmt::format("while the state came, more than {} MiB of messages did",
                              CatchUp::kMostBytes >> 20U));

@@ -85,23 +85,28 @@ bool Transfers::step_reception(std::uint64_t now_ns) {
   return true;
 }
 
-std::string Transfers::failure() const {
-  if (in_vain_) return "nobody who has the state is left in it; found the group anew";
-  if (!reception_ || reception_->state() != Reception::State::failed) return {};
+std::optional<Error> Transfers::failure() const {
+  if (in_vain_) {
+    return Error{ErrorCode::member_lost,
+                 "nobody who has the state is left in it; found the group anew"};
+  }
+  if (!reception_ || reception_->state() != Reception::State::failed) return std::nullopt;
   const char* who = "";
+  ErrorCode code = ErrorCode::member_lost;
   switch (reception_->blame()) {
     case Reception::Blame::donor:
       who = "the donor cannot give it: ";
       break;
     case Reception::Blame::load:
       who = "this member cannot load it: ";
+      code = ErrorCode::state_refused;
       break;
     case Reception::Blame::protocol:
       who = "it does not arrive undamaged: ";
       break;
   }
-  return fmt::format("the state from '{}' is of no use: {}{}", names_[donor_], who,
-                     reception_->reason());
+  return Error{code, fmt::format("the state from '{}' is of no use: {}{}", names_[donor_], who,
+                                 reception_->reason())};
 }
 
 void Transfers::caught_up() noexcept {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "lockstep/error.hpp"
 #include "lockstep/state_machine.hpp"
 #include "membership/donation.hpp"
 #include "membership/donors.hpp"
@@ -49,8 +50,9 @@ class Transfers {
   }
   /// This member lacks the state, and nobody is free yet to give it.
   [[nodiscard]] bool waits() const noexcept { return waits_; }
-  /// Why this member will not get the state; empty: it may.
-  [[nodiscard]] std::string failure() const;
+  /// Why this member will not get the state; nothing: it may. Codes: state_refused (the
+  /// application here cannot use it), member_lost (another donor may do better).
+  [[nodiscard]] std::optional<Error> failure() const;
   /// This member has the state, and applied what came since.
   void caught_up() noexcept;
 

@@ -28,6 +28,8 @@ std::string_view to_string(ErrorCode code) noexcept {
       return "not_supported";
     case ErrorCode::timed_out:
       return "timed_out";
+    case ErrorCode::state_refused:
+      return "state_refused";
   }
   return "unknown";
 }

@@ -64,7 +64,49 @@ class BytesInMemory final : public ByteSource {
   std::span<const std::byte> bytes_;
 };
 
+class Pipe final : public ByteSource {
+ public:
+  Pipe(std::string name, int descriptor) : name_(std::move(name)), descriptor_(descriptor) {}
+
+  Expected<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> into) override {
+    const std::uint64_t start = end_ - last_.size();
+    if (offset < start || offset > end_) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("{}: can be read only once, from its beginning to its end", name_));
+    }
+    const auto known = std::span(last_).subspan(static_cast<std::size_t>(offset - start));
+    std::size_t done = std::min(known.size(), into.size());
+    std::copy_n(known.begin(), done, into.begin());
+    while (done < into.size()) {
+      const ssize_t got = read(descriptor_, into.data() + done, into.size() - done);
+      if (got == 0) break;
+      if (got > 0) {
+        done += static_cast<std::size_t>(got);
+        end_ = offset + done;
+      } else if (errno != EINTR) {
+        return fail(ErrorCode::system, fmt::format("{}: cannot read at byte {}: {}", name_, end_,
+                                                   std::strerror(errno)));
+      }
+    }
+    if (offset + done == end_)
+      last_.assign(into.begin(), into.begin() + static_cast<std::ptrdiff_t>(done));
+    return done;
+  }
+
+  [[nodiscard]] const std::string& name() const noexcept override { return name_; }
+
+ private:
+  std::string name_;
+  int descriptor_;
+  std::uint64_t end_ = 0;        ///< what was read in all
+  std::vector<std::byte> last_;  ///< of it, the bytes of the last call
+};
+
 }  // namespace
+
+std::unique_ptr<ByteSource> bytes_of_pipe(std::string name, int descriptor) {
+  return std::make_unique<Pipe>(std::move(name), descriptor);
+}
 
 Expected<std::unique_ptr<ByteSource>> open_input_file(const std::string& path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);

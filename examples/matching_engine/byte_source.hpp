@@ -29,6 +29,11 @@ Expected<std::unique_ptr<ByteSource>> open_input_file(const std::string& path);
 /// Bytes that are in memory; `bytes` must outlive the source.
 std::unique_ptr<ByteSource> bytes_in_memory(std::string name, std::span<const std::byte> bytes);
 
+/// What a pipe, a terminal or a file gives when it is read from where it stands; `descriptor` stays
+/// the caller's. Read once: from an offset behind all bytes read so far, or within the bytes of the
+/// last call. Errors of read_at: also invalid_argument, for what is gone.
+std::unique_ptr<ByteSource> bytes_of_pipe(std::string name, int descriptor);
+
 /// A window of fixed size that slides over a source: how the readers stay within bounded memory.
 class ByteWindow {
  public:

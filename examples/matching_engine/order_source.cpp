@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 
-#include "examples/matching_engine/byte_source.hpp"
 #include "examples/matching_engine/itch_reader.hpp"
 #include "examples/matching_engine/lobster_reader.hpp"
 
@@ -57,14 +56,19 @@ Expected<std::unique_ptr<OrderSource>> open_order_file(const std::string& path,
                                                        std::string_view format) {
   auto bytes = open_input_file(path);
   if (!bytes) return std::unexpected(bytes.error());
+  return open_orders(std::move(*bytes), format);
+}
+
+Expected<std::unique_ptr<OrderSource>> open_orders(std::unique_ptr<ByteSource> bytes,
+                                                   std::string_view format) {
   if (format == "auto") {
     std::array<std::byte, 1> first{};
-    const auto got = (*bytes)->read_at(0, first);
+    const auto got = bytes->read_at(0, first);
     if (!got) return std::unexpected(got.error());
     format = first[0] == std::byte{0} ? "itch" : "lobster";
   }
-  if (format == "itch") return std::make_unique<ItchReader>(std::move(*bytes));
-  if (format == "lobster") return std::make_unique<LobsterReader>(std::move(*bytes));
+  if (format == "itch") return std::make_unique<ItchReader>(std::move(bytes));
+  if (format == "lobster") return std::make_unique<LobsterReader>(std::move(bytes));
   return fail(ErrorCode::invalid_argument,
               fmt::format("unknown format \"{}\": it is auto, lobster or itch", format));
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "examples/matching_engine/byte_source.hpp"
 #include "examples/matching_engine/order_message.hpp"
 #include "lockstep/error.hpp"
 
@@ -38,6 +39,10 @@ Expected<FlowSummary> check_whole(OrderSource& source);
 /// ITCH files begin with the high byte of a length below 256, so with 0; text never does.
 Expected<std::unique_ptr<OrderSource>> open_order_file(const std::string& path,
                                                        std::string_view format);
+
+/// The same of bytes that are open.
+Expected<std::unique_ptr<OrderSource>> open_orders(std::unique_ptr<ByteSource> bytes,
+                                                   std::string_view format);
 
 /// At most the first `most` orders of `source`.
 std::unique_ptr<OrderSource> first_orders(std::unique_ptr<OrderSource> source, std::uint64_t most);

@@ -23,6 +23,7 @@ enum class ErrorCode : std::uint8_t {
   system,            ///< a system call failed
   not_supported,     ///< this machine or this build cannot do it
   timed_out,         ///< a deadline passed
+  state_refused,     ///< the application cannot load the state that the group has
 };
 
 /// The word for `code`, as it appears in logs: "identity_in_use". Never null, never allocates.

@@ -82,8 +82,9 @@ class LOCKSTEP_EXPORT Group {
   /// `reactor` must outlive the group. Starts a thread that meets who comes later.
   ///
   /// Errors: configuration, identity_in_use, member_absent, mismatch (both values named),
-  /// oversubscribed, no_memory, system; of a group that runs also timed_out, and member_lost: it
-  /// was let in and did not get the state.
+  /// oversubscribed, no_memory, system; of a group that runs also timed_out, member_lost (it was
+  /// let in and did not get the state) and state_refused (`load` failed: the others' state is the
+  /// same, so trying again is of no use).
   static Expected<Group> join(Reactor& reactor, const GroupConfig& config,
                               StateMachine& state_machine);
 

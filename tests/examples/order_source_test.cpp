@@ -2,12 +2,14 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
 
 #include "examples/matching_engine/generator.hpp"
 #include "tests/examples/itch_writer.hpp"
@@ -102,6 +104,33 @@ TEST(FirstOrders, StopsAfterSoManyAndStartsAgain) {
   EXPECT_EQ(check_whole(*source)->orders, 250U);
   EXPECT_EQ(check_whole(*source)->orders, 250U);
   EXPECT_EQ(check_whole(*first_orders(std::make_unique<OrderGenerator>(1, 10), 250))->orders, 10U);
+}
+
+// Longer than the window that the readers look through.
+TEST(OrderPipe, IsReadOnceFromItsBeginningToItsEnd) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  constexpr std::uint64_t kCount = 10'000;
+  std::thread writer([&] {
+    for (std::uint64_t id = 1; id <= kCount; ++id) {
+      const std::string line = "34200.5,1," + std::to_string(id) + ",18,5853300,1\n";
+      EXPECT_EQ(write(ends[1], line.data(), line.size()), static_cast<ssize_t>(line.size()));
+    }
+    close(ends[1]);
+  });
+  auto source = open_orders(bytes_of_pipe("pipe", ends[0]), "auto").value();
+  std::array<OrderMessage, 100> orders;
+  std::uint64_t count = 0;
+  for (std::size_t got; (got = source->next(orders).value()) > 0; count += got) {
+    EXPECT_EQ(orders[0].order_id, count + 1);
+  }
+  EXPECT_EQ(count, kCount);
+  writer.join();
+  source->rewind();
+  const auto again = source->next(orders);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().message, "pipe: can be read only once, from its beginning to its end");
+  close(ends[0]);
 }
 
 }  // namespace

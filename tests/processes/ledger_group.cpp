@@ -30,14 +30,14 @@ class LedgerMember {
       const Ended ended = live();
       if (ended == Ended::in_order) return 0;
       if (ended == Ended::badly) return 3;
-      if (ended == Ended::not_in && options_.refuses_to_load) return 5;
+      if (ended == Ended::state_refused) return 5;
       if (++attempts_ > 100) return 4;
       pause();
     }
   }
 
  private:
-  enum class Ended { in_order, badly, evicted, not_in };
+  enum class Ended { in_order, badly, evicted, not_in, state_refused };
 
   Ended live() {
     Reactor reactor({.idle = IdlePolicy::backoff});
@@ -47,7 +47,9 @@ class LedgerMember {
     if (!group) {
       fmt::print(stderr, "{}: {}\n", config_.self, group.error().message);
       announce(words_.failed, words_.failed + 1);
-      return heard(orders_.end) != 0 ? Ended::in_order : Ended::not_in;
+      if (heard(orders_.end) != 0) return Ended::in_order;
+      const bool refused = group.error().code == ErrorCode::state_refused;
+      return refused ? Ended::state_refused : Ended::not_in;
     }
     incarnation_ = runtime::random_word().value();
     announce(words_.published, 0);

@@ -8,6 +8,7 @@
 #include "tests/unit/runtime_folder.hpp"
 #include "tools/node/gateway.hpp"
 #include "tools/node/kv_client.hpp"
+#include "tools/node/kv_store.hpp"
 
 namespace lockstep::node {
 namespace {
@@ -21,7 +22,7 @@ class GatewayOfAnOutsider : public ::testing::Test {
     ASSERT_TRUE(bell_.open());
     auto listener = listen_at(address_);
     ASSERT_TRUE(listener) << listener.error().message;
-    gateway_.emplace(address_, std::move(*listener), bell_, store_,
+    gateway_.emplace(address_, std::move(*listener), bell_, served_,
                      Gateway::Options{.most_clients = most_clients, .patience_ms = patience_ms});
   }
 
@@ -48,7 +49,8 @@ class GatewayOfAnOutsider : public ::testing::Test {
   tests::Folder folder_;
   Address address_ = parse_address(folder_.file("a.sock")).value();
   Bell bell_;
-  ServedStore store_{bell_};
+  KvStore store_;
+  ServedApplication served_{bell_, store_};
   std::optional<Gateway> gateway_;
 };
 

@@ -86,6 +86,7 @@ TEST(ErrorCode, HasAWordForEach) {
   EXPECT_EQ(to_string(ErrorCode::system), "system");
   EXPECT_EQ(to_string(ErrorCode::not_supported), "not_supported");
   EXPECT_EQ(to_string(ErrorCode::timed_out), "timed_out");
+  EXPECT_EQ(to_string(ErrorCode::state_refused), "state_refused");
 }
 
 }  // namespace

@@ -7,9 +7,8 @@
 #include <string_view>
 #include <utility>
 
-#include "lockstep/error.hpp"
 #include "tools/node/descriptor.hpp"
-#include "tools/node/kv_packet.hpp"
+#include "tools/node/packet.hpp"
 
 namespace lockstep::node {
 
@@ -23,17 +22,16 @@ class ClientConnection {
 
   /// Reads what is there. False: the client is gone.
   bool receive();
-  /// The request at the front, once it is whole (`bytes` > 0). Errors: input.
-  [[nodiscard]] Expected<Decoded<Request>> request() const {
-    return decode_request(as_bytes(unread_));
+  /// What was read and not answered, until the next call that changes anything.
+  [[nodiscard]] std::span<const std::byte> unread() const { return as_bytes(unread_); }
+  /// The first `request_bytes` of it have been taken; their answer comes later, under `token`.
+  void wait_for_answer(std::size_t request_bytes, std::uint64_t token) {
+    waiting_bytes_ = request_bytes;
+    token_ = token;
   }
-  /// The first `bytes` of what was read, until the next call that changes anything.
-  [[nodiscard]] std::span<const std::byte> front(std::size_t bytes) const {
-    return as_bytes(unread_).first(bytes);
-  }
-  /// The request at the front has been taken; its answer comes later, under `token`.
-  void wait_for_answer(std::uint64_t token) { token_ = token; }
-  /// The answer to the request at the front, which is done with.
+  /// The answer that was waited for.
+  void answer(const std::string& packet) { answer(waiting_bytes_, packet); }
+  /// The answer to the first `request_bytes`, which are done with.
   void answer(std::size_t request_bytes, const std::string& packet);
   /// An answer to nothing that was understood; the connection ends when it has been taken.
   void end_with(const std::string& packet);
@@ -62,8 +60,9 @@ class ClientConnection {
   std::string unread_;
   std::string unsent_;
   std::size_t written_ = 0;
-  std::uint64_t token_ = 0;
-  std::uint64_t since_ms_ = 0;  ///< when bytes last moved, or a request was answered
+  std::size_t waiting_bytes_ = 0;  ///< of the request that waits under…
+  std::uint64_t token_ = 0;        ///< …this
+  std::uint64_t since_ms_ = 0;     ///< when bytes last moved, or a request was answered
   bool ending_ = false;
 };
 

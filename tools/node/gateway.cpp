@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tools/node/packet.hpp"
 #include "tools/node/say.hpp"
 
 namespace lockstep::node {
@@ -25,12 +26,12 @@ std::uint64_t now_ms() {
 
 }  // namespace
 
-Gateway::Gateway(const Address& address, Descriptor listener, const Bell& bell, ServedStore& store,
-                 Options options)
+Gateway::Gateway(const Address& address, Descriptor listener, const Bell& bell,
+                 ServedApplication& served, Options options)
     : address_(address),
       listener_(std::move(listener)),
       bell_(bell),
-      store_(store),
+      served_(served),
       options_(std::move(options)),
       thread_([this] { run(); }) {}
 
@@ -90,10 +91,10 @@ void Gateway::accept_clients() {
 }
 
 void Gateway::hand_out_answers() {
-  for (const ServedStore::Answer& answer : store_.take_answers()) {
+  for (const ServedApplication::Answer& answer : served_.take_answers()) {
     const auto client = std::ranges::find(clients_, answer.token, &ClientConnection::token);
     if (client == clients_.end()) continue;  // gone meanwhile
-    client->answer(client->request()->bytes, answer.packet);
+    client->answer(answer.packet);
     client->moved(now_ms());
   }
 }
@@ -114,19 +115,19 @@ bool Gateway::serve(ClientConnection& client, short happened) {
 
 /// True if a request was answered at once, so that another may follow.
 bool Gateway::take_request(ClientConnection& client) {
-  const auto next = client.request();
-  if (!next) {
-    say(fmt::format("client {} is closed: {}", client.number(), next.error().message));
-    client.end_with(refusal(next.error().message));
+  const auto bytes = served_.request_bytes(client.unread());
+  if (!bytes) {
+    say(fmt::format("client {} is closed: {}", client.number(), bytes.error().message));
+    client.end_with(refusal(bytes.error().message));
     return true;
   }
-  if (next->bytes == 0) return false;
+  if (*bytes == 0) return false;
   const std::uint64_t token = ++last_token_;
-  const auto reply = store_.ask(next->packet, client.front(next->bytes), token);
+  const auto reply = served_.ask(client.unread().first(*bytes), token);
   if (reply) {
-    client.answer(next->bytes, *reply);
+    client.answer(*bytes, *reply);
   } else {
-    client.wait_for_answer(token);
+    client.wait_for_answer(*bytes, token);
   }
   return reply.has_value();
 }

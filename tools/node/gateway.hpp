@@ -12,7 +12,7 @@
 
 #include "tools/node/address.hpp"
 #include "tools/node/client_connection.hpp"
-#include "tools/node/served_store.hpp"
+#include "tools/node/served_application.hpp"
 
 namespace lockstep::node {
 
@@ -31,7 +31,7 @@ class Gateway {
   };
 
   /// Starts the thread. `listener` listens at `address`; all outlive the gateway.
-  Gateway(const Address& address, Descriptor listener, const Bell& bell, ServedStore& store,
+  Gateway(const Address& address, Descriptor listener, const Bell& bell, ServedApplication& served,
           Options options);
   /// Ends the thread, closes what is open and removes the socket's path.
   ~Gateway();
@@ -53,7 +53,7 @@ class Gateway {
   const Address& address_;
   Descriptor listener_;
   const Bell& bell_;
-  ServedStore& store_;
+  ServedApplication& served_;
   const Options options_;
   Clients clients_;
   std::vector<pollfd> waited_on_;  ///< bell, signals, listener, then the clients in order

@@ -5,16 +5,18 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "lockstep/error.hpp"
 #include "tools/node/address.hpp"
 #include "tools/node/kv_packet.hpp"
+#include "tools/node/member_connection.hpp"
 
 namespace lockstep::node {
 
-/// A client of one member, for programs that may wait. Blocks, for at most the deadline it was
-/// made with, over all its calls together. Errors of all calls: system (the connection), timed_out,
-/// input (what answers is no member), invalid_argument (the member refuses; its reason).
+/// A client of one member that serves a key-value store, for programs that may wait. Blocks, for at
+/// most the time it was made with, over all its calls together. Errors of all calls: those of
+/// MemberConnection.
 class KvClient {
  public:
   static Expected<KvClient> connect(const Address& address, std::uint64_t timeout_ms);
@@ -28,23 +30,9 @@ class KvClient {
   Expected<void> list(const std::function<void(const Entry&)>& take);
 
  private:
-  KvClient(std::string address, Descriptor socket, std::uint64_t deadline_ms,
-           std::uint64_t timeout_ms)
-      : address_(std::move(address)),
-        socket_(std::move(socket)),
-        deadline_ms_(deadline_ms),
-        timeout_ms_(timeout_ms) {}
-  /// The reply is valid until the next call.
-  Expected<Reply> ask(const Request& request);
-  Expected<void> send(std::string_view packet);
-  Expected<Reply> receive();
-  Expected<void> wait_for(short event);
+  explicit KvClient(MemberConnection connection) : connection_(std::move(connection)) {}
 
-  std::string address_;
-  Descriptor socket_;
-  std::uint64_t deadline_ms_;
-  std::uint64_t timeout_ms_;
-  std::string received_;
+  MemberConnection connection_;
 };
 
 }  // namespace lockstep::node

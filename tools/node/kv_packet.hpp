@@ -8,19 +8,17 @@
 #include <vector>
 
 #include "lockstep/error.hpp"
+#include "tools/node/packet.hpp"
 
 namespace lockstep::node {
 
-/// What clients of the key-value store say, and what they are told. One packet is a header of 12
-/// bytes and what it announces; little-endian. A put and an ordered get go into the group as the
-/// same bytes, so there is one decoder for clients and members.
+/// What clients of the key-value store say, and what they are told. A put and an ordered get go
+/// into the group as the same bytes, so there is one decoder for clients and members. The body of a
+/// reply: to a put the sequence (8 bytes), to a get the value, to a list entries.
 
 inline constexpr std::size_t kMostKeyBytes = 256;
 /// Above what any ring takes at its default size; a member's own limit is mostly lower.
 inline constexpr std::size_t kMostValueBytes = std::size_t{1} << 20;
-inline constexpr std::size_t kPacketHeaderBytes = 12;
-inline constexpr std::size_t kMostPacketBytes =
-    kPacketHeaderBytes + kMostKeyBytes + kMostValueBytes;
 
 enum class RequestKind : std::uint8_t {
   put = 1,          ///< key, value: answered when this member has applied it
@@ -36,34 +34,11 @@ struct Request {
   std::string_view value{};
 };
 
-enum class ReplyStatus : std::uint8_t {
-  done = 0,
-  absent = 1,   ///< there is no such key
-  refused = 2,  ///< the body says why, in words
-};
-
-struct Reply {
-  ReplyStatus status = ReplyStatus::done;
-  bool more = false;  ///< of a list: entries follow behind the last of these
-  /// Done: of a put the sequence (8 bytes), of a get the value, of a list entries.
-  std::string_view body{};
-};
-
-/// What the beginning of a stream of bytes holds: `bytes` of them are one packet, 0: it is not
-/// whole yet.
-template <class Packet>
-struct Decoded {
-  std::size_t bytes = 0;
-  Packet packet;
-};
-
 /// Any bytes; refuses as soon as they cannot become a packet. Errors: input, in words for the peer.
 Expected<Decoded<Request>> decode_request(std::span<const std::byte> bytes);
-Expected<Decoded<Reply>> decode_reply(std::span<const std::byte> bytes);
 
 /// Asserts that the limits hold.
 [[nodiscard]] std::string encode(const Request& request);
-[[nodiscard]] std::string encode(const Reply& reply);
 
 /// One key of a list.
 struct Entry {
@@ -76,12 +51,11 @@ Expected<std::vector<Entry>> decode_entries(std::string_view list);
 
 /// How much of an entry is not its key and value, in lists and in snapshots.
 inline constexpr std::size_t kEntryHeaderBytes = 6;
+// A list of one entry is the largest packet.
+static_assert(kPacketHeaderBytes + kEntryHeaderBytes + kMostKeyBytes + kMostValueBytes <=
+              kMostPacketBytes);
 
 /// The first entry of `bytes`; `bytes` = 0 while it is not whole. Errors: input.
 Expected<Decoded<Entry>> decode_entry(std::string_view bytes);
-
-inline std::span<const std::byte> as_bytes(std::string_view text) {
-  return std::as_bytes(std::span(text));
-}
 
 }  // namespace lockstep::node

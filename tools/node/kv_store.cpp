@@ -6,10 +6,6 @@
 
 namespace lockstep::node {
 
-std::string refusal(std::string_view why) {
-  return encode(Reply{.status = ReplyStatus::refused, .body = why});
-}
-
 void KvStore::apply(const Message& message) {
   const auto decoded = decode_request(message.payload);
   const bool whole = decoded && decoded->bytes > 0 && decoded->bytes == message.payload.size();
@@ -41,6 +37,24 @@ void KvStore::load(SnapshotReader& reader) {
     state_ = std::move(*loaded);
     cut_ = KvCut();
   }
+}
+
+Expected<std::size_t> KvStore::request_bytes(std::span<const std::byte> bytes) const {
+  const auto decoded = decode_request(bytes);
+  if (!decoded) return std::unexpected(decoded.error());
+  return decoded->bytes;
+}
+
+std::optional<std::string> KvStore::answer(std::span<const std::byte> request) const {
+  const auto decoded = decode_request(request);
+  if (!decoded) return refusal(decoded.error().message);
+  if (decoded->packet.kind == RequestKind::get) return reply_to_get(decoded->packet.key);
+  if (decoded->packet.kind == RequestKind::list) return reply_to_list(decoded->packet.key);
+  return std::nullopt;
+}
+
+std::string KvStore::summary() const {
+  return fmt::format("{} keys, digest {:016x}", state_.entries().size(), state_.digest());
 }
 
 std::string KvStore::reply_to_get(std::string_view key) const {

@@ -11,13 +11,13 @@ void NodeMember::tell(const std::string& line) const { say(fmt::format("{}: {}",
 
 void NodeMember::begin() {
   evicted_ = false;
-  store_.clear();
+  served_.clear();
 }
 
 // All members of a view have applied the same at its beginning: they all say the same digest.
 void NodeMember::view_installed(const View& view) {
   tell(fmt::format("view {}: {}; rank {} of {}; {}", view.id, fmt::join(view.members, " "),
-                   view.my_rank, view.members.size(), store_.summary()));
+                   view.my_rank, view.members.size(), served_.summary()));
 }
 
 void NodeMember::transfer_progressed(const TransferProgress& progress) {
@@ -31,8 +31,10 @@ void NodeMember::member_unreachable(const MemberUnreachable& unreachable) {
 }
 
 void NodeMember::quorum_lost(const View& view) {
-  tell(fmt::format("no quorum: too few of the {} members of view {} are reachable; puts wait",
-                   view.members.size(), view.id));
+  tell(
+      fmt::format("no quorum: too few of the {} members of view {} are reachable; the order "
+                  "waits",
+                  view.members.size(), view.id));
 }
 
 void NodeMember::quorum_regained(const View& view) {

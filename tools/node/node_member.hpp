@@ -3,18 +3,19 @@
 #include <string>
 
 #include "lockstep/state_machine.hpp"
-#include "tools/node/served_store.hpp"
+#include "tools/node/served_application.hpp"
 
 namespace lockstep::node {
 
-/// A member's side of its group: hands messages to the store and says each event in one line.
+/// A member's side of its group: hands messages to the application and says each event in one line.
 class NodeMember final : public StateMachine {
  public:
-  NodeMember(std::string name, ServedStore& store) : name_(std::move(name)), store_(store) {}
+  NodeMember(std::string name, ServedApplication& served)
+      : name_(std::move(name)), served_(served) {}
 
-  void apply(const Message& message) override { store_.apply(message); }
-  bool save(SnapshotWriter& writer) override { return store_.save(writer); }
-  void load(SnapshotReader& reader) override { store_.load(reader); }
+  void apply(const Message& message) override { served_.apply(message); }
+  bool save(SnapshotWriter& writer) override { return served_.save(writer); }
+  void load(SnapshotReader& reader) override { served_.load(reader); }
   void view_installed(const View& view) override;
   void transfer_progressed(const TransferProgress& progress) override;
   void member_unreachable(const MemberUnreachable& unreachable) override;
@@ -30,7 +31,7 @@ class NodeMember final : public StateMachine {
 
  private:
   std::string name_;
-  ServedStore& store_;
+  ServedApplication& served_;
   bool evicted_ = false;
 };
 

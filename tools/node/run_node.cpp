@@ -11,8 +11,9 @@
 #include <utility>
 
 #include "tools/node/gateway.hpp"
+#include "tools/node/make_application.hpp"
 #include "tools/node/node_member.hpp"
-#include "tools/node/served_store.hpp"
+#include "tools/node/served_application.hpp"
 #include "tools/node/stop_request.hpp"
 
 namespace lockstep::node {
@@ -91,8 +92,9 @@ void tell_of_pause(const NodeMember& member, const Error& error, std::uint64_t p
 /// One member of one group, from joining to leaving or being evicted.
 class Incarnation {
  public:
-  Incarnation(const NodeConfig& config, ServedStore& store, NodeMember& member, StopRequest& stop)
-      : config_(config), store_(store), member_(member), stop_(stop) {}
+  Incarnation(const NodeConfig& config, ServedApplication& served, NodeMember& member,
+              StopRequest& stop)
+      : config_(config), served_(served), member_(member), stop_(stop) {}
 
   /// Errors: those of joining.
   Expected<void> join() {
@@ -111,20 +113,20 @@ class Incarnation {
   /// Until a stop is requested or the member is evicted. Errors: those of leaving.
   Expected<void> live() {
     stop_.wakes(&*reactor_);
-    store_.open(*group_);
+    served_.open(*group_);
     while (!stop_.made() && !member_.is_evicted()) {
       if (!reactor_->poll_once()) reactor_->idle();
     }
-    store_.close(stop_.made() ? "this member leaves its group; ask another one"
-                              : "this member was evicted and joins its group again; try again, or "
-                                "ask another one");
+    served_.close(stop_.made() ? "this member leaves its group; ask another one"
+                               : "this member was evicted and joins its group again; try again, or "
+                                 "ask another one");
     Expected<void> left;
     if (stop_.made() && !member_.is_evicted()) {
       settle();
       member_.tell("leaving");
       left = group_->leave(kLeaveTimeoutNs);
     }
-    store_.give_up(kUnknownOutcome);
+    served_.give_up(kUnknownOutcome);
     // From here on there is no group: a signal ends the process.
     stop_.wakes(nullptr);
     group_.reset();
@@ -136,14 +138,14 @@ class Incarnation {
   /// Lets what clients asked for be applied, and what was sent be delivered by all.
   void settle() {
     const std::uint64_t deadline_ns = now_ns() + kAnswerTimeoutNs;
-    while (!member_.is_evicted() && !(store_.all_answered() && group_->drained()) &&
+    while (!member_.is_evicted() && !(served_.all_answered() && group_->drained()) &&
            now_ns() < deadline_ns) {
       if (!reactor_->poll_once()) reactor_->idle(kMillisecond);
     }
   }
 
   const NodeConfig& config_;
-  ServedStore& store_;
+  ServedApplication& served_;
   NodeMember& member_;
   StopRequest& stop_;
   std::optional<Reactor> reactor_;
@@ -151,13 +153,13 @@ class Incarnation {
 };
 
 /// Joins, and joins again after an eviction or what may go away, until a stop is requested.
-Expected<void> live(const NodeConfig& config, ServedStore& store, NodeMember& member,
+Expected<void> live(const NodeConfig& config, ServedApplication& served, NodeMember& member,
                     StopRequest& stop) {
   const GroupConfig& group = config.member.group;
   Attempts attempts;
   for (;;) {
     member.tell(fmt::format("joining group '{}' of {}", group.name, fmt::join(group.members, " ")));
-    Incarnation incarnation(config, store, member, stop);
+    Incarnation incarnation(config, served, member, stop);
     if (auto joined = incarnation.join(); !joined) {
       const auto pause_ns = attempts.pause_after(joined.error().code);
       if (!pause_ns) return joined;
@@ -190,8 +192,10 @@ Expected<Descriptor> listen_patiently(const Address& address, const NodeMember& 
 Expected<void> run_node(const NodeConfig& config) {
   Bell bell;
   if (!bell.open()) return fail(ErrorCode::system, "cannot make an eventfd: too many open files?");
-  ServedStore store(bell);
-  NodeMember member(config.member.group.self, store);
+  auto application = make_application(config);
+  if (!application) return std::unexpected(application.error());
+  ServedApplication served(bell, **application);
+  NodeMember member(config.member.group.self, served);
   auto listener = listen_patiently(config.listen, member);
   if (!listener) return std::unexpected(listener.error());
   StopRequest stop([&](bool again) {
@@ -201,9 +205,9 @@ Expected<void> run_node(const NodeConfig& config) {
   });
   if (auto opened = stop.open(); !opened) return opened;
   member.tell(fmt::format("process {} serves clients at {}", ::getpid(), config.listen.text));
-  const Gateway gateway(config.listen, std::move(*listener), bell, store,
+  const Gateway gateway(config.listen, std::move(*listener), bell, served,
                         {.signals = stop.descriptor(), .on_signal = [&] { stop.accept(); }});
-  auto lived = live(config, store, member, stop);
+  auto lived = live(config, served, member, stop);
   if (lived) member.tell("left in good order");
   return lived;
 }

@@ -9,24 +9,30 @@
 #include <vector>
 
 #include "lockstep/group.hpp"
+#include "tools/node/application.hpp"
 #include "tools/node/descriptor.hpp"
-#include "tools/node/kv_store.hpp"
 
 namespace lockstep::node {
 
-/// A key-value store between two threads: the reactor's, which applies messages, and the gateway's,
-/// which asks for clients. One lock, held for the time of a put, a look-up or a page of a list: so
-/// a client costs the order a few microseconds and never more than kPageBytes of copying.
-class ServedStore {
+/// An application between two threads: the reactor's, which applies messages, and the gateway's,
+/// which asks for clients. One lock, held for the time of a message or an answer, so a client costs
+/// the order what an answer takes: of a key-value store some microseconds, and never more than a
+/// page of a list; of a matching engine, if it asks for the digest, a walk of the book.
+class ServedApplication {
  public:
-  explicit ServedStore(const Bell& bell) : bell_(bell) {}
+  /// Both outlive it.
+  ServedApplication(const Bell& bell, Application& application)
+      : bell_(bell), application_(application) {}
 
   // ---- gateway thread ----
 
-  /// The answer to a whole request, `packet` as it came; nothing: it is on its way through the
-  /// order and will be among the answers, under `token`.
-  std::optional<std::string> ask(const Request& request, std::span<const std::byte> packet,
-                                 std::uint64_t token);
+  /// How many bytes at the front are a request; see Application.
+  [[nodiscard]] Expected<std::size_t> request_bytes(std::span<const std::byte> bytes) const {
+    return application_.request_bytes(bytes);
+  }
+  /// The answer to a whole request, as it came; nothing: it is on its way through the order and
+  /// will be among the answers, under `token`.
+  std::optional<std::string> ask(std::span<const std::byte> request, std::uint64_t token);
   struct Answer {
     std::uint64_t token = 0;
     std::string packet;
@@ -48,7 +54,6 @@ class ServedStore {
   bool save(SnapshotWriter& writer);
   void load(SnapshotReader& reader);
   void clear();
-  /// "2 keys, digest 8c3e…"
   [[nodiscard]] std::string summary();
 
  private:
@@ -58,8 +63,8 @@ class ServedStore {
   static constexpr std::size_t kMostInFlight = 1'024;
 
   const Bell& bell_;
-  std::mutex lock_;  ///< over all below
-  KvStore store_;
+  Application& application_;
+  std::mutex lock_;  ///< over the application and all below
   Group* group_ = nullptr;
   std::string closed_because_ = "this member has not joined its group yet; try again";
   std::vector<std::uint64_t> in_flight_;
