@@ -23,3 +23,10 @@
 #define STICKY_UNREACHABLE 21
 #define OUTBID_AT_ONCE 23
 #define MARK_WHO_MOVED 22 /* marked, though the awaited word arrived in the meantime */
+/* Of joins. */
+#define UNKNOWN_JOINER 25
+#define WELCOME_BEFORE_DECISION 26 /* written by who proposes, not by who installs */
+#define JOINER_COUNTS_IN_V 28      /* and not only in v+1 */
+#define NONCE_NOT_COMPARED 29      /* by members that install a view with a joiner */
+#define NONCES_NEVER_COMPARED 30   /* by the joiner neither, when it begins */
+#define STATELESS_BY_OWN_TABLE 31  /* and not by the value */
