@@ -24,6 +24,7 @@
 #define OUTBID_AT_ONCE 23
 #define MARK_WHO_MOVED 22 /* marked, though the awaited word arrived in the meantime */
 /* Of joins. */
+#define ANY_JOINERS 24
 #define UNKNOWN_JOINER 25
 #define WELCOME_BEFORE_DECISION 26 /* written by who proposes, not by who installs */
 #define ONE_WELCOME 27             /* written by the arbiter only */
