@@ -167,6 +167,7 @@ bool Agreement::need_a_cut() const noexcept {
 
 // The first to whom everybody that goes on has a link. Nobody while as many lack the state as have
 // it: so every quorum holds somebody who has it, and those without may all die and cost no quorum.
+// (model/state.pml, MAY_NAME: what of that holds, and what not in the views after.)
 Joiner Agreement::who_joins() const noexcept {
   std::uint64_t links = admissions_.links();
   if (links == 0) return {};

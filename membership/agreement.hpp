@@ -17,7 +17,7 @@ namespace lockstep::membership::inline LOCKSTEP_VARIANT {
 /// How the members of one view agree on what follows it: single-decree Paxos with the table as its
 /// registers (DESIGN §6; Lamport, The Part-Time Parliament, ACM TOCS 16(2), 1998). One object per
 /// view; what it decides is the next view. model/agreement.pml and progress.pml have the same
-/// steps.
+/// steps; joins.pml and admission.pml have joiners, two views in a row.
 ///
 /// Sans-I/O: it reads the table, writes this member's row of it, and is told the time and whom this
 /// member cannot reach. Numbers in comments are the steps of DESIGN §6.

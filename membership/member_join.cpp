@@ -146,6 +146,7 @@ FirstView Member::founding() const {
 
 /// Begins when a link to every member of the view is here: one that was named may hear so from one
 /// member before it has the answer of another. Who does not come so far in time begins without.
+/// (model/admission.pml, MAY_BEGIN.)
 Expected<FirstView> Member::await_welcome(std::uint64_t deadline_ns) {
   std::array<transports::LinkDown, 8> downs;
   std::uint64_t patience_ns = deadline_ns;

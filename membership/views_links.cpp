@@ -101,7 +101,8 @@ void Views::drop_evicted() noexcept {
 }
 
 // A joiner whose link to this member went down, or was made by another incarnation: the others may
-// not have noticed when they named it. It is as if it died right after.
+// not have noticed when they named it. It is as if it died right after. (model/joins.pml,
+// admit_named.)
 void Views::lose_who_is_not_there(const Proposal& value) noexcept {
   if (value.joiner.named == 0) return;
   const auto link = static_cast<transports::LinkId>(value.joiner.link);

@@ -50,7 +50,7 @@ struct FirstView {
 
 /// Looks whether a member has welcomed this joiner, which is `my_link` of the group, in the
 /// incarnation `my_nonce`; `links` are those it has, a bit each. The newest welcome counts. Reads
-/// memory that peers write; allocates only when it finds one.
+/// memory that peers write; allocates only when it finds one. (model/joins.pml, BEGIN.)
 std::optional<FirstView> find_welcome(transports::Transport& transport, std::uint64_t ring_bytes,
                                       std::uint64_t links, transports::LinkId my_link,
                                       std::uint64_t my_nonce);

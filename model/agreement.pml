@@ -5,7 +5,6 @@
 #define NUMBER(round, rank) ((round) * MEMBERS + (rank) + 1)
 #define ROUND_OF(number) (((number) - 1) / MEMBERS)
 #define OPENER_OF(number) (((number) - 1) % MEMBERS)
-#define LOWEST(set) ((set) & -(set))
 
 /* is_quorum */
 #define QUORUM_OF(set, all) \

@@ -9,21 +9,13 @@
  * version only (Table::push). A crash is a member that takes no more steps, and posts that a crash
  * cuts off are posts that nobody ever sees arrive: every safety run has both.
  */
+#include "sets.pml"
 #ifndef MEMBERS
 #define MEMBERS 3
 #endif
 #define ALL ((1 << MEMBERS) - 1)
-#define BIT(rank) (1 << (rank))
 #define AT(reader, owner) ((reader) * MEMBERS + (owner))
-#define COUNT(set) (((set) & 1) + ((set) >> 1 & 1) + ((set) >> 2 & 1) + ((set) >> 3 & 1))
 
-/* Settings of one run, from the environment: one build serves every bound and broken variant. */
-c_decl {
-  static int setting(const char *name) {
-    const char *text = getenv(name);
-    return text ? atoi(text) : 0;
-  }
-}
 hidden byte variant;       /* which sentence is broken; 0: none */
 hidden byte most_attempts; /* attempts opened, by all */
 hidden byte most_blocks;   /* times that a link is full */

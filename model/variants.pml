@@ -23,3 +23,14 @@
 #define STICKY_UNREACHABLE 21
 #define OUTBID_AT_ONCE 23
 #define MARK_WHO_MOVED 22 /* marked, though the awaited word arrived in the meantime */
+/* Of joins. */
+#define ANY_JOINERS 24
+#define UNKNOWN_JOINER 25
+#define WELCOME_BEFORE_DECISION 26 /* written by who proposes, not by who installs */
+#define ONE_WELCOME 27             /* written by the arbiter only */
+#define JOINER_COUNTS_IN_V 28      /* and not only in v+1 */
+#define NONCE_NOT_COMPARED 29      /* by members that install a view with a joiner */
+#define NONCES_NEVER_COMPARED 30   /* by the joiner neither, when it begins */
+#define STATELESS_BY_OWN_TABLE 31  /* and not by the value */
+#define LINK_STAYS_IN_USE 32       /* of a joiner that was left out */
+#define WAITS_FOR_ALL 33           /* a joiner begins when all of the view are there, and not before */
