@@ -87,6 +87,8 @@ class Member final : public ViewEvents, private Dialler {
   // Who comes while the group runs: member_join.cpp.
   void take_arrivals();
   void meet(transports::Arrival&& arrival);
+  void mend(transports::Arrival&& arrival);
+  [[nodiscard]] std::uint64_t broken_links() const noexcept;
   void heed(const transports::Standing& standing) noexcept;
   void let_go(transports::LinkId link) noexcept;
   void show_standing() noexcept;
@@ -131,7 +133,9 @@ class Member final : public ViewEvents, private Dialler {
   Slowness slowness_;
   Transfers transfers_;
   CatchUp catch_up_;
-  bool has_state_ = true;          ///< and applied what came since
+  bool has_state_ = true;     ///< and applied what came since
+  std::uint64_t broken_ = 0;  ///< as last shown, with the next
+  bool mends_next_ = false;
   transports::Standing standing_;  ///< as last shown
   std::uint64_t asking_due_ns_ = 0;
 

@@ -20,7 +20,7 @@ namespace {
 /// How long a joiner sleeps at most between two looks: nobody rings for it yet.
 constexpr std::uint64_t kLookNs = 1'000'000;
 /// Between two questions to the others, of a member that has no quorum.
-constexpr std::uint64_t kAskingNs = 1'000'000'000;
+constexpr std::uint64_t kAskingNs = 500'000'000;
 /// Messages that are told at once when the state is there: more than come in a turn.
 constexpr std::size_t kReplayedAtOnce = 16'384;
 
@@ -250,6 +250,9 @@ void Member::take_arrivals() {
       case transports::Purpose::link:
         meet(std::move(arrival));
         break;
+      case transports::Purpose::mend:
+        if (same) mend(std::move(arrival));
+        break;
       case transports::Purpose::life_line:
         if (same) transport_->hold_life_line(arrival.link, std::move(arrival.life_line));
         break;
@@ -281,6 +284,24 @@ void Member::meet(transports::Arrival&& arrival) {
   views_->admit(link, introductions_[link].nonce, may_send(link));
 }
 
+/// Whoever has a quorum by now goes on without the link, or with the next view.
+void Member::mend(transports::Arrival&& arrival) {
+  const bool wanted = (broken_links() & bit(arrival.link)) != 0;
+  if (!wanted) return greeter_->forget(arrival.link);
+  if (auto mended = views_->mend(std::move(arrival.newcomer)); !mended) {
+    reactor_.note(mended.error().message);
+    greeter_->forget(arrival.link);
+  }
+  show_standing();
+}
+
+/// Links to members of the view that this one would make anew: with a quorum it needs none, since
+/// the next view is at hand.
+std::uint64_t Member::broken_links() const noexcept {
+  const bool stuck = views_ && !view_.primary && !views_->is_evicted();
+  return stuck ? views_->broken_links() : 0;
+}
+
 /// Of a link that no view uses.
 void Member::let_go(transports::LinkId link) noexcept {
   there_ &= ~bit(link);
@@ -303,8 +324,12 @@ void Member::ask_around(std::uint64_t now_ns) {
   }
   if (now_ns < asking_due_ns_) return;
   asking_due_ns_ = now_ns + kAskingNs;
+  // In turns: who is in a later view answers a question, and mends nothing. The higher rank dials.
+  mends_next_ = !mends_next_;
   for (transports::LinkId link = 0; link < config_.members.size(); ++link) {
-    if (link != my_link_) greeter_->call(link, transports::Purpose::question);
+    if (link == my_link_) continue;
+    const bool mends = mends_next_ && link < my_link_ && (broken_links() & bit(link)) != 0;
+    greeter_->call(link, mends ? transports::Purpose::mend : transports::Purpose::question);
   }
 }
 
@@ -314,11 +339,13 @@ void Member::show_standing() noexcept {
   const std::uint64_t all =
       (bit(static_cast<transports::LinkId>(config_.members.size()) - 1) << 1U) - 1;
   if (!views_->is_evicted()) standing.room = all & ~views_->links_in_use();
+  const std::uint64_t broken = broken_links();
   const bool same = standing.view == standing_.view && standing.links == standing_.links &&
-                    standing.room == standing_.room;
+                    standing.room == standing_.room && broken == broken_;
   if (same) return;
   standing_ = standing;
-  greeter_->show(standing);
+  broken_ = broken;
+  greeter_->show(standing, broken);
 }
 
 }  // namespace lockstep::membership

@@ -82,11 +82,12 @@ std::string Greeter::hindrance() {
   return hindrance_;
 }
 
-void Greeter::show(const Standing& standing) {
+void Greeter::show(const Standing& standing, std::uint64_t broken) {
   {
     const std::lock_guard lock(mutex_);
     orders_.shown = true;
     orders_.standing = standing;
+    orders_.broken = broken;
   }
   bell_.ring();
 }
@@ -138,7 +139,7 @@ void Greeter::obey() {
     const std::lock_guard lock(mutex_);
     orders = std::exchange(orders_, {});
   }
-  if (orders.shown) meeting_.run(orders.standing);
+  if (orders.shown) meeting_.run(orders.standing, orders.broken);
   for (LinkId link = 0; link < kMaxMembers; ++link) {
     if ((orders.forgotten >> link & 1U) != 0) meeting_.forget(link);
   }
@@ -151,7 +152,8 @@ Expected<void> Greeter::keep(MetPeer&& peer) {
                   .standing = peer.standing,
                   .introduction = std::move(peer.introduction)};
   switch (peer.purpose) {
-    case Purpose::link: {
+    case Purpose::link:
+    case Purpose::mend: {
       auto made = maker_->make(std::move(peer));
       if (!made) return std::unexpected(made.error());
       arrival.newcomer = std::move(*made);

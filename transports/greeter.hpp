@@ -26,7 +26,7 @@ struct Arrival {
   Purpose purpose = Purpose::link;
   Standing standing;
   std::string introduction{};
-  std::unique_ptr<Newcomer> newcomer{};   ///< Purpose::link
+  std::unique_ptr<Newcomer> newcomer{};   ///< Purpose::link, Purpose::mend
   Descriptor life_line{};                 ///< Purpose::life_line
   std::unique_ptr<StateChannel> state{};  ///< Purpose::state
 };
@@ -65,11 +65,12 @@ class Greeter {
   /// Whom of the group a joining member has not met, see Meeting::hindrance.
   [[nodiscard]] std::string hindrance();
 
-  /// What others are told, and who is let in, from now on.
-  void show(const Standing& standing);
+  /// What others are told, who is let in, and which links are made anew, a bit each, from now on.
+  void show(const Standing& standing, std::uint64_t broken);
   /// The link is no more.
   void forget(LinkId link);
-  /// Dials a member for the state, or to ask how it stands; the answer arrives, if there is one.
+  /// Dials a member for the state, to ask how it stands, or to make a broken link anew; what comes
+  /// of it arrives, if anything does.
   void call(LinkId link, Purpose purpose);
 
   /// For people: of the place, and of who was refused until `gather` ended.
@@ -83,6 +84,7 @@ class Greeter {
   struct Orders {
     bool shown = false;
     Standing standing;
+    std::uint64_t broken = 0;
     std::uint64_t forgotten = 0;  ///< links, a bit each
     std::vector<std::pair<LinkId, Purpose>> calls;
   };

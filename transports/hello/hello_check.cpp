@@ -33,7 +33,7 @@ Expected<void> check_terms(const Hello& hello, const MeetingOptions& options) {
                             peer, to_string(hello.medium), to_string(options.medium)));
   }
   // Over a link the settings were compared before, which say why.
-  if (hello.purpose == Purpose::link && hello.region_bytes != options.region_bytes) {
+  if (makes_link(hello.purpose) && hello.region_bytes != options.region_bytes) {
     return fail(ErrorCode::mismatch, fmt::format("regions are {} bytes here and {} at {}",
                                                  options.region_bytes, hello.region_bytes, peer));
   }

@@ -21,8 +21,13 @@ enum class Purpose : std::uint16_t {
   life_line,  ///< nothing but its end, see LifeLines
   state,      ///< a joiner fetches the state, see StateChannel
   question,   ///< nothing but the answer: how the member stands
+  mend,       ///< as `link`, between members of a running group whose link broke
 };
-inline constexpr Purpose kLastPurpose = Purpose::question;
+inline constexpr Purpose kLastPurpose = Purpose::mend;
+/// Whether the two make a link, so that each says what that needs.
+constexpr bool makes_link(Purpose purpose) {
+  return purpose == Purpose::link || purpose == Purpose::mend;
+}
 
 inline constexpr std::uint32_t kHelloVersion = 5;
 inline constexpr std::uint32_t kHelloMagic = 0x4b534b4c;  // "LKSK"

@@ -66,8 +66,9 @@ Expected<void> Meeting::step() {
   return hear_strangers();
 }
 
-void Meeting::run(const Standing& standing) {
+void Meeting::run(const Standing& standing, std::uint64_t broken) {
   standing_ = standing;
+  broken_ = broken;
   standing_.incarnation = options_.incarnation;
   if (stage_ == Stage::running) return;
   stage_ = Stage::running;
@@ -187,7 +188,7 @@ Expected<Meeting::Course> Meeting::consider(Acquaintance& acquaintance, std::uin
   }
   acquaintance.is_peer = true;
   const bool dialled = expected_rank != kAnyRank;
-  const bool link = hello->purpose == Purpose::link;
+  const bool link = makes_link(hello->purpose);
   acquaintance.fault = "said a hello of a member that is here already, or not all of it";
   if (heard.descriptors.size() != (link ? options_.descriptor_count : 0)) return Course::over;
   if (!wants(*hello, acquaintance, dialled)) {
@@ -213,7 +214,7 @@ Expected<Meeting::Course> Meeting::answer(Acquaintance& acquaintance, bool diall
     if (!said) return std::unexpected(said.error());
     acquaintance.said_hello = *said;
   }
-  if (hello.purpose == Purpose::link) {
+  if (makes_link(hello.purpose)) {
     auto examined = examine_(hello.rank, hello.introduction);
     if (!examined) return std::unexpected(examined.error());
   }
@@ -241,6 +242,9 @@ bool Meeting::wants(const Hello& hello, const Acquaintance& acquaintance, bool d
       return options_.life_lines && peer.link && same && !peer.life_line;
     case Purpose::state:
       return stage_ == Stage::running && peer.link && same;
+    case Purpose::mend:
+      return stage_ == Stage::running && (broken_ & bit(hello.rank)) != 0 &&
+             (dialled || hello.rank > options_.my_rank);
     case Purpose::question:
       return true;
   }
@@ -256,7 +260,7 @@ Expected<void> Meeting::keep(Acquaintance& acquaintance, bool dialled, Hello&& h
     heed(hello);
   }
   if (hello.purpose == Purpose::life_line) peer.life_line = true;
-  if (hello.purpose == Purpose::link) {
+  if (makes_link(hello.purpose)) {
     peer = {.link = true, .dialled = dialled, .incarnation = hello.standing.incarnation};
     if (stage_ == Stage::gathering && !is_founder(options_.my_rank)) stage_ = Stage::joining;
   }
@@ -296,10 +300,10 @@ Expected<bool> Meeting::say_hello(Acquaintance& acquaintance, std::uint32_t rank
               .rank = options_.my_rank,
               .region_bytes = options_.region_bytes,
               .standing = standing_};
-  const bool tells = purpose == Purpose::link || purpose == Purpose::question;
+  const bool tells = makes_link(purpose) || purpose == Purpose::question;
   if (tells && book_ != nullptr) hello.words = book_->words();
   // Who they are is said over the link only.
-  if (purpose != Purpose::link) return acquaintance.conversation->say(encode(hello), {});
+  if (!makes_link(purpose)) return acquaintance.conversation->say(encode(hello), {});
   auto offer = offer_for_(rank);
   if (!offer) return std::unexpected(offer.error());
   hello.introduction = options_.introduction;

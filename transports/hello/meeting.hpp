@@ -102,11 +102,13 @@ class Meeting {
   /// `most_ms`.
   void wait(int descriptor, int most_ms) const;
 
-  /// This member is in a view from now on, and stands so.
-  void run(const Standing& standing);
+  /// This member is in a view from now on, and stands so. `broken`: links to members that it would
+  /// make anew, with the same incarnation (Purpose::mend), a bit each.
+  void run(const Standing& standing, std::uint64_t broken = 0);
   /// The link to `rank` is no more: another one is welcome.
   void forget(std::uint32_t rank) noexcept;
-  /// Dials `rank` for the state, or to ask how it stands; once, unless it is not there.
+  /// Dials `rank` for the state, to ask how it stands or to make a broken link anew; once, unless
+  /// it is not there.
   void call(std::uint32_t rank, Purpose purpose);
 
   [[nodiscard]] Stage stage() const noexcept { return stage_; }
@@ -189,6 +191,7 @@ class Meeting {
   const runtime::TscClock clock_;
   Stage stage_ = Stage::gathering;
   Standing standing_;
+  std::uint64_t broken_ = 0;
   Descriptor listener_;
   std::uint64_t began_ns_ = 0;
   Standing group_;                       ///< as the member in the latest view said
