@@ -283,6 +283,15 @@ TEST_F(AddressMeeting, OneAddressIsEnoughToJoinWhoeverHasIt) {
   }
 }
 
+// As the one whose address all the others were configured with, when it comes back.
+TEST_F(AddressMeeting, WhoKnowsNobodyIsFoundByTheGroup) {
+  const auto group = running(addresses_[2]);
+  const auto joiner = side({.rank = 2, .addresses = knowing(2, {}), .founders = kRunning});
+  EXPECT_TRUE(step_until({group[0].get(), group[1].get(), joiner.get()},
+                         [&] { return joiner->has(kRunning); }));
+  EXPECT_EQ(joiner->links, (std::vector<int>{1, 1, 0}));
+}
+
 TEST_F(AddressMeeting, AJoinerSaysWhomItCouldNotFind) {
   auto group = running();
   const auto alone = side(

@@ -58,6 +58,7 @@ Expected<void> Meeting::gather() {
 }
 
 Expected<void> Meeting::step() {
+  seek_absent();
   for (std::uint32_t rank = 0; rank < known_.size(); ++rank) {
     if (rank == options_.my_rank) continue;
     if (auto dialled = dial(rank); !dialled) return dialled;
@@ -72,6 +73,7 @@ void Meeting::run(const Standing& standing, std::uint64_t broken) {
   standing_.incarnation = options_.incarnation;
   if (stage_ == Stage::running) return;
   stage_ = Stage::running;
+  seek_due_ns_ = clock_.now_ns() + kSeekNs;
   for (Acquaintance& one : dialled_) {
     if (one.purpose != Purpose::life_line) one = {};
   }

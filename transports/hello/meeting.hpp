@@ -65,7 +65,8 @@ using Keep = std::function<Expected<void>(MetPeer&& peer)>;
 ///    running group answers, it is
 ///  - *joining*: it dials all members that have room for it, and waits for them to take it in. Once
 ///    it is in a view, it is
-///  - *running*: it dials nobody of its own accord, and lets in whoever its view leaves room for.
+///  - *running*: it lets in whoever its view leaves room for, and asks now and then at the
+///    addresses of those that are not in it: one that has come back may know nobody's.
 ///
 /// Where places have addresses (AddressBook), members tell one another in questions and links where
 /// members listen. So it is enough that one of each two knows where to ask the other, or that both
@@ -152,6 +153,7 @@ class Meeting {
 
   [[nodiscard]] bool wants_to_dial(std::uint32_t rank, Purpose& purpose) const;
   Expected<void> dial(std::uint32_t rank);
+  void seek_absent();
   Expected<bool> begin_dialling(std::uint32_t rank);
   void end_dialling(std::uint32_t rank, Course course, std::uint64_t attempt_ns);
   [[nodiscard]] bool gives_up(std::uint32_t rank, const Acquaintance& dialled) const;
@@ -172,6 +174,8 @@ class Meeting {
     return known_[rank].link && (!options_.life_lines || known_[rank].life_line);
   }
   static constexpr std::uint64_t kHalfOpenNs = 5'000'000'000;
+  /// How often a member of a group that runs asks those that are not in it.
+  static constexpr std::uint64_t kSeekNs = 3'000'000'000;
   [[nodiscard]] bool half_open(const Acquaintance& one) const;
   [[nodiscard]] bool can_found() const;
   [[nodiscard]] bool is_founder(std::uint32_t rank) const {
@@ -194,6 +198,7 @@ class Meeting {
   std::uint64_t broken_ = 0;
   Descriptor listener_;
   std::uint64_t began_ns_ = 0;
+  std::uint64_t seek_due_ns_ = 0;
   Standing group_;                       ///< as the member in the latest view said
   std::vector<Known> known_;             ///< by rank
   std::vector<Acquaintance> dialled_;    ///< by rank

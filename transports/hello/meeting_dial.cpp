@@ -13,6 +13,10 @@ namespace {
 constexpr std::uint64_t kRedialNs = 50'000'000;
 /// How long one address of a member keeps others from being tried.
 constexpr std::uint64_t kNextAddressNs = 2'000'000'000;
+/// How long a member of a group that runs waits for a connection to one that is not in it.
+constexpr std::uint64_t kSeekPatienceNs = 500'000'000;
+
+constexpr std::uint64_t bit(std::uint32_t rank) { return std::uint64_t{1} << rank; }
 
 }  // namespace
 
@@ -99,9 +103,25 @@ Expected<bool> Meeting::begin_dialling(std::uint32_t rank) {
 /// has not shown that it is there.
 bool Meeting::gives_up(std::uint32_t rank, const Acquaintance& dialled) const {
   const bool elsewhere = book_ != nullptr && book_->has_others(rank);
-  const bool question = elsewhere && dialled.purpose == Purpose::question;
-  if (!question && !dialled.conversation->early()) return false;
-  return clock_.now_ns() - dialled.since_ns > (elsewhere ? kNextAddressNs : kHalfOpenNs);
+  const bool question = dialled.purpose == Purpose::question;
+  const bool early = dialled.conversation->early();
+  if (!early && !(question && elsewhere)) return false;
+  std::uint64_t patience_ns = elsewhere ? kNextAddressNs : kHalfOpenNs;
+  // Its host may be off for days, and each attempt keeps the thread awake.
+  if (early && question && stage_ == Stage::running) patience_ns = kSeekPatienceNs;
+  return clock_.now_ns() - dialled.since_ns > patience_ns;
+}
+
+/// Whoever comes up asks around by itself, unless it knows no address of anybody who runs: then it
+/// learns one from the question.
+void Meeting::seek_absent() {
+  const std::uint64_t now_ns = clock_.now_ns();
+  if (book_ == nullptr || stage_ != Stage::running || now_ns < seek_due_ns_) return;
+  seek_due_ns_ = now_ns + kSeekNs;
+  for (std::uint32_t rank = 0; rank < known_.size(); ++rank) {
+    const bool absent = !known_[rank].link && (standing_.room & bit(rank)) != 0;
+    if (absent && calls_[rank] == Purpose::link) call(rank, Purpose::question);
+  }
 }
 
 /// Closed before it said anything, it was not there yet, or a predecessor ended: dialled again.
