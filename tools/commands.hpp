@@ -10,6 +10,7 @@ void add_bench(CLI::App& app);
 void add_counters(CLI::App& app);
 void add_node(CLI::App& app);
 void add_kv(CLI::App& app);
+void add_orders(CLI::App& app);
 void add_status(CLI::App& app);
 
 /// The statuses of the program.

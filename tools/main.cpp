@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   lockstep::tools::add_counters(app);
   lockstep::tools::add_node(app);
   lockstep::tools::add_kv(app);
+  lockstep::tools::add_orders(app);
   lockstep::tools::add_status(app);
 #ifdef LOCKSTEP_WITH_SIM
   lockstep::sim::add_sim(app);

@@ -26,7 +26,7 @@ void run(const NodeArguments& arguments) {
 void add_node(CLI::App& app) {
   const auto arguments = std::make_shared<NodeArguments>();
   CLI::App* command = app.add_subcommand(
-      "node", "Run one member of a group with a replicated key-value store (docs/node.md)");
+      "node", "Run one member of a replicated key-value store or matching engine (docs/node.md)");
   command->add_option("CONFIG", arguments->file, "TOML file: tables [reactor], [group], [node]")
       ->required();
   command->add_option("--self", arguments->self,

@@ -79,7 +79,8 @@ void MatchingEngine::load(SnapshotReader& reader) {
   if (loading_.size() + bytes.size() > most_bytes) {
     return reader.fail(
         fmt::format("the state of the matching engine has more than the {} bytes that a book of "
-                    "{} orders can have; do all members have the same --book-orders?",
+                    "{} orders can have; do all members have the same room (--book-orders, "
+                    "node.book_orders)?",
                     most_bytes, book_.most_orders()));
   }
   loading_.insert(loading_.end(), bytes.begin(), bytes.end());
@@ -108,7 +109,8 @@ Expected<void> MatchingEngine::restore(const EngineSnapshot& snapshot) {
   if (snapshot.most_orders != book_.most_orders()) {
     return fail(ErrorCode::mismatch,
                 fmt::format("the state is that of an engine with room for {} resting orders, this "
-                            "one has room for {}; give all members the same --book-orders",
+                            "one has room for {}; give all members the same "
+                            "(--book-orders, node.book_orders)",
                             snapshot.most_orders, book_.most_orders()));
   }
   const auto count = [&](EventKind kind) {
@@ -134,6 +136,17 @@ Expected<void> MatchingEngine::restore(const EngineSnapshot& snapshot) {
   malformed_ = snapshot.malformed;
   finished_ = snapshot.finished;
   return {};
+}
+
+void MatchingEngine::clear() {
+  book_.clear();
+  recorder_ = EventRecorder();
+  orders_ = 0;
+  malformed_ = 0;
+  finished_ = false;
+  saving_ = {};
+  saved_bytes_ = 0;
+  loading_ = {};
 }
 
 std::uint64_t MatchingEngine::digest() const {

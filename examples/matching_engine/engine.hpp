@@ -74,8 +74,13 @@ class MatchingEngine : public StateMachine {
   MatchingEngine& operator=(const MatchingEngine&) = delete;
 
   void apply(const Message& message) override;
-  /// The same without a message around it: for a run without a group.
+  /// The same without a message around it: for a run without a group, or out of a message that
+  /// holds several.
   void apply(const OrderMessage& order);
+  /// Counts a message that the caller found to be no order.
+  void ignore_malformed() noexcept { ++malformed_; }
+  /// Forgets everything: as it was made.
+  void clear();
 
   /// The whole state, copied at the first call: a walk of the book, some milliseconds.
   bool save(SnapshotWriter& writer) override;

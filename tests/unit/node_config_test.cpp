@@ -38,14 +38,31 @@ TEST_F(LoadNodeConfig, MembersShareAFile) {
   EXPECT_TRUE(config->listen.is_path);
 }
 
+TEST_F(LoadNodeConfig, NamesAnApplication) {
+  const std::string node = std::string(kGroup) + "[node]\nlisten = \"/run/{self}.sock\"\n";
+  EXPECT_EQ(load(node)->application, ApplicationKind::kv);
+  const auto engine = load(node + "application = \"matching_engine\"\nbook_orders = 1_000\n");
+  ASSERT_TRUE(engine) << engine.error().message;
+  EXPECT_EQ(engine->application, ApplicationKind::matching_engine);
+  EXPECT_EQ(engine->book_orders, 1'000U);
+}
+
 TEST_F(LoadNodeConfig, SaysWhatIsWrongAndWhere) {
   const std::string group = kGroup;
+  EXPECT_EQ(error_of(group + "[node]\nbook_orders = 5\n"),
+            ":4: node.book_orders = 5: only with application = \"matching_engine\"");
+  for (const char* wrong : {"0", "-1", "1_073_741_825", "99_999_999_999", "\"many\""}) {
+    EXPECT_NE(error_of(group + "[node]\napplication = \"matching_engine\"\nbook_orders = " + wrong)
+                  .find(": must be 1 to 1073741824"),
+              std::string::npos)
+        << wrong;
+  }
   EXPECT_EQ(error_of(group + "[node]\nlisten = \"nowhere\"\n").substr(0, 30),
             ":4: node.listen = 'nowhere': '");
   EXPECT_EQ(error_of(group + "[node]\napplication = \"matching\"\n"),
-            ":4: node.application = 'matching': must be \"kv\"");
+            ":4: node.application = 'matching': must be \"kv\" or \"matching_engine\"");
   EXPECT_EQ(error_of(group + "[node]\nlistens = 5\n"),
-            ":4: node.listens = 5: not known; allowed: application, listen");
+            ":4: node.listens = 5: not known; allowed: application, book_orders, listen");
   EXPECT_NE(error_of(group).find("node.listen is missing"), std::string::npos);
   EXPECT_NE(error_of(group, "c").find("group.self is 'c', which is not among"), std::string::npos);
   EXPECT_NE(error_of("[group]\nring_bytes = 5\n").find(":2: group.ring_bytes = 5"),

@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <vector>
 
 namespace lockstep::node {
 namespace {
 
 constexpr std::string_view kSelf = "{self}";
+constexpr std::uint32_t kMostBookOrders = 1U << 30U;
 
 std::unexpected<Error> wrong(std::string message) {
   return fail(ErrorCode::configuration, std::move(message));
@@ -21,13 +23,36 @@ std::string with_self(std::string text, const std::string& self) {
   return text;
 }
 
-Expected<void> apply(const ProgramSetting& setting, NodeConfig& config) {
-  if (setting.key == "application") {
-    if (setting.value == "kv") return {};
-    return wrong(fmt::format("{}: must be \"kv\"", setting.origin));
+Expected<void> apply_application(const ProgramSetting& setting, NodeConfig& config) {
+  if (setting.value == "kv") return {};
+  if (setting.value != "matching_engine") {
+    return wrong(fmt::format("{}: must be \"kv\" or \"matching_engine\"", setting.origin));
   }
+  config.application = ApplicationKind::matching_engine;
+  return {};
+}
+
+Expected<void> apply_book_orders(const ProgramSetting& setting, NodeConfig& config) {
+  if (config.application != ApplicationKind::matching_engine) {
+    return wrong(fmt::format("{}: only with application = \"matching_engine\"", setting.origin));
+  }
+  const std::string& text = setting.value;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), config.book_orders);
+  if (error == std::errc() && end == text.data() + text.size() && config.book_orders >= 1 &&
+      config.book_orders <= kMostBookOrders) {
+    return {};
+  }
+  return wrong(fmt::format("{}: must be 1 to {}", setting.origin, kMostBookOrders));
+}
+
+/// In alphabetical order: the application is known before what only it has.
+Expected<void> apply(const ProgramSetting& setting, NodeConfig& config) {
+  if (setting.key == "application") return apply_application(setting, config);
+  if (setting.key == "book_orders") return apply_book_orders(setting, config);
   if (setting.key != "listen") {
-    return wrong(fmt::format("{}: not known; allowed: application, listen", setting.origin));
+    return wrong(
+        fmt::format("{}: not known; allowed: application, book_orders, listen", setting.origin));
   }
   auto address = parse_address(with_self(setting.value, config.member.group.self));
   if (!address) return wrong(fmt::format("{}: {}", setting.origin, address.error().message));
@@ -49,7 +74,8 @@ Expected<NodeConfig> load_node_config(const std::string& path, const std::string
   std::vector<ProgramSetting> settings;
   auto loaded = load_config(path, "node", settings);
   if (!loaded) return std::unexpected(loaded.error());
-  NodeConfig config{.member = std::move(*loaded), .listen = {}};
+  NodeConfig config;
+  config.member = std::move(*loaded);
   GroupConfig& group = config.member.group;
   if (!self.empty()) group.self = self;
   if (auto known = check_self(path, group); !known) return std::unexpected(known.error());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "lockstep/config.hpp"
@@ -7,11 +8,16 @@
 
 namespace lockstep::node {
 
-/// What `lockstep node` runs: a member, and where it serves clients. In a file: the tables
+enum class ApplicationKind : std::uint8_t { kv, matching_engine };
+
+/// What `lockstep node` runs: a member, what it replicates, and where it serves clients. In a file:
+/// the tables
 /// `[reactor]`, `[group]` and `[node]` (docs/node.md).
 struct NodeConfig {
   Config member;
   Address listen;
+  ApplicationKind application = ApplicationKind::kv;
+  std::uint32_t book_orders = 262'144;  ///< of a matching engine: the most that rest at a time
 };
 
 /// Reads `path`. `self`, unless empty, is put in place of group.self, so that members can share a

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "tools/node/gateway.hpp"
-#include "tools/node/kv_store.hpp"
+#include "tools/node/make_application.hpp"
 #include "tools/node/node_member.hpp"
 #include "tools/node/served_application.hpp"
 #include "tools/node/stop_request.hpp"
@@ -192,8 +192,9 @@ Expected<Descriptor> listen_patiently(const Address& address, const NodeMember& 
 Expected<void> run_node(const NodeConfig& config) {
   Bell bell;
   if (!bell.open()) return fail(ErrorCode::system, "cannot make an eventfd: too many open files?");
-  KvStore store;
-  ServedApplication served(bell, store);
+  auto application = make_application(config);
+  if (!application) return std::unexpected(application.error());
+  ServedApplication served(bell, **application);
   NodeMember member(config.member.group.self, served);
   auto listener = listen_patiently(config.listen, member);
   if (!listener) return std::unexpected(listener.error());
