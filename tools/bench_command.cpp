@@ -74,6 +74,9 @@ void add_group(CLI::App& command, const Arguments& arguments) {
                   "addresses of this host at which members listen in turn; without it loopback for "
                   "tcp, those of the RDMA devices for verbs")
       ->delimiter(',');
+  command.add_option("--key-file", options.key_file,
+                     "file with the key by which members authenticate one another, over tcp and "
+                     "verbs");
   command.add_option("--tcp-io", options.tcp_io, "automatic, io_uring or sockets")
       ->check(CLI::IsMember({"automatic", "io_uring", "sockets"}))
       ->capture_default_str();

@@ -21,6 +21,7 @@ struct Overrides {
   std::string config_file{};
   std::optional<IdlePolicy> idle{};
   std::optional<std::string> transport{};
+  std::optional<std::string> key_file{};
   std::optional<std::uint64_t> ring_bytes{};
 };
 
@@ -66,6 +67,8 @@ void declare(CLI::App& app, Options& options, Overrides& overrides) {
          "addresses of this host at which members listen in turn; without it loopback for tcp, "
          "those of the RDMA devices for verbs")
       ->delimiter(',');
+  app.add_option("--key-file", overrides.key_file,
+                 "file with the key by which members authenticate one another, over tcp and verbs");
   app.add_option("--ring-bytes", overrides.ring_bytes, "size of the sender's ring");
   app.add_option("--config", overrides.config_file,
                  "TOML file with the tables [reactor] and [group]");
@@ -80,6 +83,7 @@ Expected<void> settle(Options& options, const Overrides& overrides) {
   }
   if (overrides.idle) options.config.reactor.idle = *overrides.idle;
   if (overrides.transport) options.config.group.transport = *overrides.transport;
+  if (overrides.key_file) options.config.group.key_file = *overrides.key_file;
   if (overrides.ring_bytes) options.config.group.ring_bytes = *overrides.ring_bytes;
   if (!options.cores.empty() && options.cores.size() != options.members) {
     return fail(ErrorCode::invalid_argument,

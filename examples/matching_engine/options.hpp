@@ -27,8 +27,8 @@ struct Options {
   /// empty: see launch::local_addresses.
   std::vector<std::string> hosts{};
   std::string json{};
-  /// From --config, then from --idle, --transport and --ring-bytes. `group.members`, `self` and
-  /// `senders` are the program's own.
+  /// From --config, then from --idle, --transport, --key-file and --ring-bytes. `group.members`,
+  /// `self` and `senders` are the program's own.
   Config config{};
 };
 

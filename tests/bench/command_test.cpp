@@ -133,6 +133,25 @@ TEST_P(Everywhere, ThroughputCountsEachMessageOnce) {
 
 INSTANTIATE_TEST_SUITE_P(As, Everywhere, testing::Values("processes", "threads"));
 
+TEST_F(Command, MembersWithAKeyAuthenticateOneAnother) {
+  const std::string key = path("key");
+  std::ofstream(key) << std::string(64, 'a') << '\n';
+  fs::permissions(key, fs::perms::owner_read);
+  const Words words = {"throughput", "--members", "3", "--transport", "tcp", "--key-file", key};
+  EXPECT_TRUE(measure(words).messages_per_s.has_value());
+}
+
+TEST_F(Command, AFileThatHoldsNoKeyIsRefused) {
+  const std::string key = path("key");
+  std::ofstream(key) << std::string(63, 'a') << '\n';
+  fs::permissions(key, fs::perms::owner_read);
+  const auto [status, output] =
+      run({"bench", "latency", "--transport", "tcp", "--key-file", key, "--seconds", "0.2"});
+  EXPECT_EQ(status, 1);
+  EXPECT_NE(output.find("group.key_file = '" + key + "': "), std::string::npos) << output;
+  EXPECT_NE(output.find("64 hex digits"), std::string::npos) << output;
+}
+
 TEST_F(Command, TheOpenLoopSendsAtTheRateAskedFor) {
   const Result result = measure({"latency", "--rate", "2000", "--senders", "1"});
   ASSERT_TRUE(result.messages_per_s.has_value());

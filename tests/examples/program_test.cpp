@@ -219,6 +219,7 @@ TEST_F(ProgramTest, ExplainsWrongSettings) {
       {{"--config", config}, "ring_size"},
       {{"--ring-bytes", "5000"}, "group.ring_bytes = 5000"},
       {{"--transport", "smoke"}, "group.transport"},
+      {{"--transport", "tcp", "--key-file", "/nowhere/key"}, "group.key_file = '/nowhere/key'"},
       {{"--cores", "0,0"}, "--cores names 2 CPUs for 3 members"},
       {{"--kill", "0"}, "--kill 0 of 3 members; name a rank that is there, and not 0"},
       {{"--kill", "3"}, "--kill 3 of 3 members"},

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -179,6 +180,39 @@ TEST_P(Nodes, TryAgainUntilTheOthersAreThere) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Media, Nodes, testing::Values("shm", "tcp"),
+                         [](const auto& tested) { return std::string(tested.param); });
+
+class KeyedNodes : public Nodes {
+ protected:
+  /// Where members authenticate one another by a key of this digit.
+  void write_config_with_key(char digit) const {
+    const std::string key = path("key");
+    std::filesystem::remove(key);
+    std::ofstream(key) << std::string(64, digit) << '\n';
+    std::filesystem::permissions(key, std::filesystem::perms::owner_read);
+    write_config("join_timeout_ns = 3_000_000_000\nkey_file = \"" + key + "\"\n");
+  }
+};
+
+TEST_P(KeyedNodes, TakeInWhoHasTheKeyAndTellWhoHasAnother) {
+  write_config_with_key('a');
+  ASSERT_NO_FATAL_FAILURE(start_all());
+  put("a", "key", "value");
+  kill_and_wait("b");
+  node("a").wait_for(": a c;");
+  write_config_with_key('b');
+  const std::string refused = start_again("b").wait_for("trying again in");
+  EXPECT_NE(refused.find("refused the handshake: key, group, version or rank differ; make "
+                         "group.key_file"),
+            std::string::npos)
+      << refused;
+  kill_and_wait("b");
+  write_config_with_key('a');
+  start_again("b").wait_for(": a c b;");
+  EXPECT_EQ(kv("get", "b", {"key"}).output, "value\n");
+}
+
+INSTANTIATE_TEST_SUITE_P(Media, KeyedNodes, testing::Values("tcp"),
                          [](const auto& tested) { return std::string(tested.param); });
 
 class OneNode : public Nodes {};
