@@ -31,8 +31,10 @@ void NodeMember::member_unreachable(const MemberUnreachable& unreachable) {
 }
 
 void NodeMember::quorum_lost(const View& view) {
-  tell(fmt::format("no quorum: too few of the {} members of view {} are reachable; puts wait",
-                   view.members.size(), view.id));
+  tell(
+      fmt::format("no quorum: too few of the {} members of view {} are reachable; the order "
+                  "waits",
+                  view.members.size(), view.id));
 }
 
 void NodeMember::quorum_regained(const View& view) {
