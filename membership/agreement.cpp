@@ -137,7 +137,23 @@ bool Agreement::has_quorum() const noexcept {
     return (kept_ & bit(table_.my_rank())) != 0 &&
            is_quorum(kept_ & ~who_leaves(), table_.members());
   }
-  return (kept_ & bit(table_.my_rank())) != 0 && is_quorum(kept_, table_.members());
+  return (kept_ & bit(table_.my_rank())) != 0 && can_go_on();
+}
+
+// A quorum of joiners, from which all who had the state were left out one by one, would go on
+// without it, though these may live. (Found by model/state.pml.)
+bool Agreement::can_go_on() const noexcept {
+  const bool with_state =
+      (kept_ & who_has_the_state()) != 0 || mutant(Mutant::goes_on_without_the_state);
+  return with_state && is_quorum(kept_, table_.members());
+}
+
+std::uint64_t Agreement::who_has_the_state() const noexcept {
+  std::uint64_t ranks = 0;
+  for (std::uint32_t rank = 0; rank < table_.members(); ++rank) {
+    if (table_.has_state(rank)) ranks |= bit(rank);
+  }
+  return ranks;
 }
 
 bool Agreement::change_is_due() const noexcept {
@@ -158,30 +174,26 @@ bool Agreement::a_link_was_mended() const noexcept {
 // Somebody waits for a donor, and there is one: the state is given at the beginning of a view.
 bool Agreement::need_a_cut() const noexcept {
   if (donors_.waiting() == 0 || mutant(Mutant::no_cut_for_who_waits)) return false;
-  std::uint64_t with_state = 0;
-  for (std::uint32_t rank = 0; rank < table_.members(); ++rank) {
-    if (table_.has_state(rank)) with_state |= bit(rank);
-  }
-  return donors_.need_a_cut(order_.layout(), kept_ & ~who_leaves(), with_state);
+  return donors_.need_a_cut(order_.layout(), kept_ & ~who_leaves(), who_has_the_state());
 }
 
-// The first to whom everybody that goes on has a link. Nobody while as many lack the state as have
-// it: so every quorum holds somebody who has it, and those without may all die and cost no quorum.
-// (model/state.pml, MAY_NAME: what of that holds, and what not in the views after.)
+// The first to whom everybody that goes on has a link; and only if those who have the state are a
+// quorum with it: so joiners may all die and cost no quorum. (model/state.pml)
 Joiner Agreement::who_joins() const noexcept {
   std::uint64_t links = admissions_.links();
   if (links == 0) return {};
-  int with_state = 0;
-  int without = 0;
+  std::uint64_t with_state = 0;
+  std::uint32_t next_rank = 0;
   for (std::uint64_t rest = kept_ & ~who_leaves(); rest != 0; rest &= rest - 1) {
     const std::uint32_t rank = lowest(rest);
     const bool asked = rank != table_.my_rank() && !mutant(Mutant::unknown_joiner);
     if (asked) links &= table_.joinable(rank);
-    (table_.has_state(rank) ? with_state : without) += 1;
+    if (table_.has_state(rank)) with_state |= bit(next_rank);
+    ++next_rank;
   }
-  const bool full = with_state + without == static_cast<int>(kMostMembers);
-  const bool few = with_state <= without && !mutant(Mutant::any_joiners);
-  if (links == 0 || full || few) return {};
+  const bool full = next_rank == kMostMembers;
+  const bool lasts = full || is_quorum(with_state, next_rank + 1) || mutant(Mutant::any_joiners);
+  if (links == 0 || full || !lasts) return {};
   const transports::LinkId link = lowest(links);
   return {.named = 1,
           .link = link,
@@ -189,12 +201,16 @@ Joiner Agreement::who_joins() const noexcept {
           .sends = admissions_.sends(link) ? 1U : 0U};
 }
 
+// Of those who have the state one stays until somebody else has it; and when all leave, one stays,
+// and has nobody left to ask.
 std::uint64_t Agreement::who_leaves() const noexcept {
   std::uint64_t ranks = 0;
   for (std::uint32_t rank = 0; rank < table_.members(); ++rank) {
     if (table_.leaves(rank)) ranks |= bit(rank);
   }
-  return ranks;
+  std::uint64_t able = kept_ & who_has_the_state();
+  if (able == 0 || mutant(Mutant::leaves_with_the_state)) able = kept_;
+  return (able & ~ranks) == 0 ? ranks & ~(able & -able) : ranks;
 }
 
 // ---- 2 and 4: leading --------------------------------------------------------------------------
@@ -227,7 +243,7 @@ void Agreement::give_time(std::uint64_t now_ns) noexcept {
 // opens again. That delays no change by more than members can open first, and one patience that
 // doubles: all others, who wait for the arbiter, wait three times as long for it.
 bool Agreement::may_open(std::uint64_t now_ns) const noexcept {
-  const bool quorum = mutant(Mutant::no_quorum) || is_quorum(kept_, table_.members());
+  const bool quorum = mutant(Mutant::no_quorum) || can_go_on();
   if (!quorum || lowest(kept_) != table_.my_rank() || !change_is_due()) return false;
   if (highest_ == 0) return true;
   if ((kept_ & bit(opener_of(highest_))) != 0) return false;
@@ -293,8 +309,7 @@ bool Agreement::adopt(Proposal& value) const noexcept {
 
 void Agreement::compose(Proposal& value) const noexcept {
   value.kept = kept_ & ~who_leaves();
-  // All leave: then one stays, and has nobody left to ask.
-  if (value.kept == 0) value.kept = bit(lowest(kept_));
+  LOCKSTEP_ASSERT(value.kept != 0);
   const ordering::ViewLayout& layout = order_.layout();
   value.streams = layout.senders.size();
   std::uint64_t most = layout.first_index;
@@ -332,7 +347,7 @@ void Agreement::name_who_joins(Proposal& value) const noexcept {
 Agreement::Phase Agreement::phase(std::uint64_t& awaited) const noexcept {
   const std::uint64_t me = bit(table_.my_rank());
   awaited = 0;
-  if (!is_quorum(kept_, table_.members()) || !change_is_due()) return Phase::nothing;
+  if (!can_go_on() || !change_is_due()) return Phase::nothing;
   const std::uint64_t opener = highest_ == 0 ? 0 : bit(opener_of(highest_));
   if ((opener & kept_) == 0) {
     awaited = bit(lowest(kept_)) & ~me;

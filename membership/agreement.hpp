@@ -72,8 +72,10 @@ class Agreement {
   void wait(std::uint64_t now_ns, bool in_flux) noexcept;
   void forgive_who_moved() noexcept;
 
+  [[nodiscard]] bool can_go_on() const noexcept;
   [[nodiscard]] bool change_is_due() const noexcept;
   [[nodiscard]] std::uint64_t who_leaves() const noexcept;
+  [[nodiscard]] std::uint64_t who_has_the_state() const noexcept;
   [[nodiscard]] bool need_a_cut() const noexcept;
   [[nodiscard]] bool a_link_was_mended() const noexcept;
   [[nodiscard]] Joiner who_joins() const noexcept;

@@ -45,7 +45,6 @@ void Donors::installed(std::uint64_t view, const ordering::ViewLayout& layout,
   }
   std::ranges::sort(next, {}, [&](const Donation& one) { return rank_bit(layout, one.to); });
   donations_ = std::move(next);
-  state_is_lost_ = able == 0;
 }
 
 bool Donors::need_a_cut(const ordering::ViewLayout& layout, std::uint64_t staying,

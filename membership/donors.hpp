@@ -39,8 +39,6 @@ class Donors {
   [[nodiscard]] const std::vector<Donation>& donations() const noexcept { return donations_; }
   /// Ranks that lack the state and for whom nobody is free, a bit each.
   [[nodiscard]] std::uint64_t waiting() const noexcept { return waiting_; }
-  /// Nobody has the state any more: who waits does so in vain.
-  [[nodiscard]] bool state_is_lost() const noexcept { return state_is_lost_; }
 
   /// True if somebody of `staying` waits, and somebody of them is free by now. `with_state`: ranks
   /// that have the state by now.
@@ -50,7 +48,6 @@ class Donors {
  private:
   std::vector<Donation> donations_;
   std::uint64_t waiting_ = 0;
-  bool state_is_lost_ = false;
 };
 
 }  // namespace lockstep::membership::inline LOCKSTEP_VARIANT

@@ -62,6 +62,7 @@ Member::Member(runtime::Reactor& reactor, const GroupConfig& config, StateMachin
       state_machine_(state_machine),
       introductions_(config.members.size()),
       incarnations_(config.members.size()),
+      met_in_(config.members.size()),
       slowness_({.lag = config.slow_lag, .timeout_ns = config.slow_timeout_ns}),
       transfers_(state_machine, *this, config_.members, my_link_) {}
 

@@ -121,6 +121,7 @@ class Member final : public ViewEvents, private Dialler {
   std::unique_ptr<transports::Greeter> greeter_;
   std::vector<Introduction> introductions_;  ///< by link
   std::vector<std::uint64_t> incarnations_;  ///< by link, of who is there
+  std::vector<std::uint64_t> met_in_;        ///< by link, the view that it was in when we met
   std::uint64_t there_ = 0;                  ///< links that this member has, a bit each
   std::unique_ptr<Views> views_;
   ordering::ViewOrder* order_ = nullptr;  ///< that of the current view

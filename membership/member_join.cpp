@@ -156,7 +156,8 @@ Expected<FirstView> Member::await_welcome(std::uint64_t deadline_ns) {
     const std::size_t count = transport_->poll(downs);
     for (std::size_t i = 0; i < count; ++i) let_go(downs[i].link);
     const std::uint64_t now_ns = reactor_.clock().now_ns();
-    if (auto first = find_welcome(*transport_, config_.ring_bytes, there_, my_link_, nonce_)) {
+    auto first = find_welcome(*transport_, config_.ring_bytes, there_, my_link_, nonce_);
+    if (first && still_runs(*first, met_in_)) {
       patience_ns = std::min(patience_ns, now_ns + config_.silence_timeout_ns / 2);
       const bool complete = std::ranges::all_of(first->layout.links, [&](transports::LinkId link) {
         return link == my_link_ || (there_ & bit(link)) != 0;
@@ -279,6 +280,7 @@ void Member::meet(transports::Arrival&& arrival) {
   }
   there_ |= bit(link);
   incarnations_[link] = arrival.standing.incarnation;
+  met_in_[link] = arrival.standing.view;
   introductions_[link] = std::move(*introduction);
   if (!views_) return;
   views_->admit(link, introductions_[link].nonce, may_send(link));
@@ -306,6 +308,7 @@ std::uint64_t Member::broken_links() const noexcept {
 void Member::let_go(transports::LinkId link) noexcept {
   there_ &= ~bit(link);
   incarnations_[link] = 0;
+  met_in_[link] = 0;
   transport_->drop(link);
   greeter_->forget(link);
 }

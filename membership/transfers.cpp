@@ -33,7 +33,6 @@ bool Transfers::installed(std::uint64_t view, const ordering::ViewLayout& layout
   if (has_state) return false;
   const auto to_me = std::ranges::find(donations, mine_, &Donors::Donation::to);
   waits_ = to_me == donations.end();
-  in_vain_ = donors.state_is_lost();
   if (!waits_ && to_me->cut != view) return false;
   channel_.reset();
   reception_.reset();
@@ -86,10 +85,6 @@ bool Transfers::step_reception(std::uint64_t now_ns) {
 }
 
 std::optional<Error> Transfers::failure() const {
-  if (in_vain_) {
-    return Error{ErrorCode::member_lost,
-                 "nobody who has the state is left in it; found the group anew"};
-  }
   if (!reception_ || reception_->state() != Reception::State::failed) return std::nullopt;
   const char* who = "";
   ErrorCode code = ErrorCode::member_lost;

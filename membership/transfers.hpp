@@ -70,7 +70,6 @@ class Transfers {
   const std::vector<std::string>& names_;
   const transports::LinkId mine_;
   bool waits_ = false;
-  bool in_vain_ = false;  ///< nobody has the state that this member lacks
   std::optional<Given> given_;
   std::optional<Reception> reception_;
   transports::LinkId donor_ = 0;  ///< of `reception_`

@@ -110,4 +110,12 @@ std::optional<FirstView> find_welcome(transports::Transport& transport, std::uin
   return newest;
 }
 
+bool still_runs(const FirstView& first, std::span<const std::uint64_t> met_in) noexcept {
+  for (std::uint32_t rank = 0; rank < first.layout.members; ++rank) {
+    const bool other = rank != first.layout.my_rank;
+    if (other && met_in[first.layout.links[rank]] >= first.view) return false;
+  }
+  return true;
+}
+
 }  // namespace lockstep::membership::inline LOCKSTEP_VARIANT

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "membership/donors.hpp"
@@ -54,5 +55,10 @@ struct FirstView {
 std::optional<FirstView> find_welcome(transports::Transport& transport, std::uint64_t ring_bytes,
                                       std::uint64_t links, transports::LinkId my_link,
                                       std::uint64_t my_nonce);
+
+/// False if a member of that view met this joiner when it was in it, or in a later one: then it had
+/// let the joiner go, and the view has ended. `met_in`: by link, the view that its member was in.
+/// (model/admission.pml, begins-with-an-ended-view.)
+bool still_runs(const FirstView& first, std::span<const std::uint64_t> met_in) noexcept;
 
 }  // namespace lockstep::membership::inline LOCKSTEP_VARIANT

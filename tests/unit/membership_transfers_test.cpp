@@ -67,13 +67,6 @@ TEST_F(TransfersTest, WhoFindsNobodyFreeWaitsForACut) {
   EXPECT_FALSE(transfers_.failure().has_value()) << "it may still come";
 }
 
-TEST_F(TransfersTest, WithNobodyWhoHasItThereIsNothingToWaitFor) {
-  EXPECT_FALSE(installed(2, 0b0111, false));
-  EXPECT_FALSE(installed(3, 0b1111, false));
-  ASSERT_TRUE(transfers_.failure().has_value());
-  EXPECT_NE(transfers_.failure()->message.find("nobody who has the state"), std::string::npos);
-}
-
 TEST_F(TransfersTest, ADonorSavesOnceForEachCutAndForOneAtATime) {
   EXPECT_FALSE(installed(2, 0b1001, true));
   EXPECT_EQ(application_.cut, 2U);

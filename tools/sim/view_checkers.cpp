@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace lockstep::sim {
 
@@ -121,7 +122,7 @@ void ViewInvariants::installed(std::uint32_t member, std::uint64_t view,
     return std::ranges::find(ended.members, one) != ended.members.end();
   };
   const auto kept = static_cast<std::size_t>(std::ranges::count_if(members, is_old));
-  if (is_new && kept < members.size()) expect_state_to_last(view, members);
+  if (is_new) expect_state_to_last(view, members, kept < members.size());
   const bool half = 2 * kept == ended.members.size() && members.front() == ended.members.front();
   if (leaving_ == 0 && 2 * kept <= ended.members.size() && !half) {
     note(fmt::format("I6 one primary: view {} of {} is no quorum of view {} of {}", view, members,
@@ -146,13 +147,20 @@ void ViewInvariants::installed(std::uint32_t member, std::uint64_t view,
 }
 
 void ViewInvariants::expect_state_to_last(std::uint64_t view,
-                                          const std::vector<std::uint32_t>& members) {
-  const auto with_state = std::ranges::count_if(
-      members, [&](std::uint32_t one) { return view_of_[one] != 0 && has_state(one); });
-  if (2 * static_cast<std::size_t>(with_state) >= members.size()) return;
+                                          const std::vector<std::uint32_t>& members,
+                                          bool takes_in) {
+  std::vector<std::uint32_t> with_state;
+  std::ranges::copy_if(members, std::back_inserter(with_state),
+                       [&](std::uint32_t one) { return view_of_[one] != 0 && has_state(one); });
+  if (with_state.empty()) {
+    note(fmt::format("I7 state: nobody in view {} of {} has the state", view, members));
+    return;
+  }
+  const bool half = 2 * with_state.size() == members.size() && with_state[0] == members[0];
+  if (!takes_in || half || 2 * with_state.size() > members.size()) return;
   note(
-      fmt::format("I7 state: view {} of {} takes somebody in, and {} of them have the state: a "
-                  "quorum could go on without it",
+      fmt::format("I7 state: view {} of {} takes somebody in, and those who have the state, {}, "
+                  "are no quorum of it",
                   view, members, with_state));
 }
 
@@ -238,14 +246,16 @@ bool ViewInvariants::can_agree(const std::vector<std::uint32_t>& members) const 
     std::size_t count = 0;
     bool connected = true;
     std::uint64_t chosen = 0;
+    bool with_state = false;
     for (std::size_t rank = 0; rank < members.size(); ++rank) {
       if ((set >> rank & 1U) == 0) continue;
       connected = connected && lives(members[rank]) && (broken_[members[rank]] & chosen) == 0;
       chosen |= std::uint64_t{1} << members[rank];
+      with_state = with_state || (view_of_[members[rank]] != 0 && has_state(members[rank]));
       ++count;
     }
     const bool half = 2 * count == members.size() && (set & 1U) != 0;
-    if (connected && (2 * count > members.size() || half)) return true;
+    if (connected && with_state && (2 * count > members.size() || half)) return true;
   }
   return false;
 }

@@ -88,8 +88,10 @@ class ViewInvariants {
   [[nodiscard]] bool has_state(std::uint32_t member) const {
     return (stateless_ >> member & 1U) == 0;
   }
-  /// Somebody is taken in only when every quorum holds somebody who has the state.
-  void expect_state_to_last(std::uint64_t view, const std::vector<std::uint32_t>& members);
+  /// Somebody has the state; and somebody is taken in only when those who have it are a quorum with
+  /// him.
+  void expect_state_to_last(std::uint64_t view, const std::vector<std::uint32_t>& members,
+                            bool takes_in);
   /// Of all that a member had delivered up to where it is, or ended, in a view.
   [[nodiscard]] std::uint64_t chain_of(std::uint32_t member, std::uint64_t view) const;
   /// Waits, though nothing keeps it from joining.
