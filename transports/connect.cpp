@@ -41,13 +41,19 @@ Expected<Opened> open_shm(std::uint32_t members, const ConnectOptions& options) 
                                     .doorbell = options.doorbell}));
 }
 
+/// Whoever is silent so long has been left out, unless nobody has a quorum: then a link made anew
+/// is there sooner than TCP tries again.
+constexpr std::uint64_t kLeastUnansweredNs = 5'000'000'000;
+
 Expected<Opened> open_tcp(std::uint32_t members, const GroupConfig& config,
                           const ConnectOptions& options) {
-  return opened(TcpTransport::open({.members = members,
-                                    .region_bytes = options.region_bytes,
-                                    .source_bytes = options.source_bytes,
-                                    .blocks = {.memory = options.memory, .core = options.core},
-                                    .io = tcp_io_of(config.tcp_io)}));
+  return opened(TcpTransport::open(
+      {.members = members,
+       .region_bytes = options.region_bytes,
+       .source_bytes = options.source_bytes,
+       .blocks = {.memory = options.memory, .core = options.core},
+       .io = tcp_io_of(config.tcp_io),
+       .unanswered_ns = std::max(kLeastUnansweredNs, 3 * config.silence_timeout_ns)}));
 }
 
 /// The device that has this member's address, unless one is named.

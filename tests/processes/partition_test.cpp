@@ -51,9 +51,10 @@ class PartitionedGroup : public testing::Test {
   }
 
   void start(const Load& load, std::uint64_t ring_bytes = 1 << 16,
-             IpVersion version = IpVersion::v4) {
+             IpVersion version = IpVersion::v4, std::uint64_t silence_timeout_ns = 2 * kSecond) {
     GroupConfig config = config_for(version);
     config.ring_bytes = ring_bytes;
+    config.silence_timeout_ns = silence_timeout_ns;
     ASSERT_NO_FATAL_FAILURE(group_.start(config, {load}, in_its_network()));
   }
 
@@ -112,8 +113,9 @@ TEST_F(PartitionedGroup, KeepsTheOrderThoughEveryLinkLosesPackets) {
       ASSERT_TRUE(network_->lose(from, to, 10));
     }
   }
-  // A small ring makes many small packets of it, each of which may be lost.
-  start({.messages = 300, .pace_ns = kMillisecond}, 4'096);
+  // A small ring makes many small packets of it, each of which may be lost. One that is lost four
+  // times in a row is a silence of three seconds.
+  start({.messages = 300, .pace_ns = kMillisecond}, 4'096, IpVersion::v4, 60 * kSecond);
   ASSERT_TRUE(group_.wait_for_progress(group_.everyone(), kMembers * 300, 60));
   expect_nobody_lost();
   ASSERT_NO_FATAL_FAILURE(group_.expect_to_settle({0, 1, 2}));
@@ -195,6 +197,27 @@ TEST_F(PartitionedGroup, WhoWasAloneComesBackWhenThePartitionHeals) {
     ASSERT_TRUE(group.wait_for({0, 1, 2})) << alone;
     ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 1, 2}));
   }
+}
+
+// Nobody has a quorum, and TCP gives every connection up: none of them comes back by itself.
+TEST_F(PartitionedGroup, AllWhoWereAloneGoOnWhenTheNetworkIsBack) {
+  GroupConfig config = config_for();
+  config.silence_timeout_ns = kSecond;
+  LedgerGroup group(config, {.ballast_bytes = 10'000}, in_its_network());
+  ASSERT_TRUE(group.start_all({0, 1, 2}));
+  for (const std::uint32_t from : {0U, 1U, 2U}) {
+    for (std::uint32_t to = 0; to < from; ++to) ASSERT_TRUE(network_->cut(from, to));
+  }
+  for (const std::uint32_t member : {0U, 1U, 2U}) {
+    ASSERT_TRUE(group.wait_until([&] { return group.words(member).quorums_lost == 1; })) << member;
+  }
+  pause_ns(8 * kSecond);  // the connections are given up after five
+  const std::uint64_t applied = heard(group.words(0).applied);
+  ASSERT_TRUE(network_->heal());
+  ASSERT_TRUE(group.wait_until([&] { return heard(group.words(0).applied) > applied; }));
+  ASSERT_TRUE(group.wait_for({0, 1, 2}));
+  EXPECT_GE(group.words(0).view, 2u) << "a link that broke ends in a view";
+  ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 1, 2}));
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include "transports/tcp/tcp_transport.hpp"
 
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -96,6 +98,10 @@ class TcpTransport::Maker final : public LinkMaker {
     auto region = make_block(options_.region_bytes * kRegionCopies, "the region of a peer",
                              options_.blocks, notices);
     if (!region) return std::unexpected(region.error());
+    if (options_.unanswered_ns != 0) {
+      const auto most_ms = static_cast<unsigned>(options_.unanswered_ns / 1'000'000);
+      ::setsockopt(peer.socket.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &most_ms, sizeof most_ms);
+    }
     return std::make_unique<Arrival>(
         std::move(notices), std::make_unique<tcp::Link>(peer.rank, std::move(peer.socket),
                                                         std::move(*region), options_.region_bytes));

@@ -28,6 +28,9 @@ struct TcpOptions {
   std::size_t source_bytes = 0;
   BlockOptions blocks;
   TcpIo io = TcpIo::automatic;
+  /// How long bytes may wait for their peer's kernel before the link is given up: TCP itself tries
+  /// for a quarter of an hour, at ever longer intervals. 0: as TCP does. (tcp(7), TCP_USER_TIMEOUT)
+  std::uint64_t unanswered_ns = 0;
 };
 
 /// TCP, for every machine: writes travel as frames, and the receiver's reactor puts them where they
