@@ -24,7 +24,7 @@ hidden byte most_comings;
 hidden byte joiner_dies;
 hidden byte may_crash;
 hidden byte most_breaks;
-hidden byte begins_late; /* as built: also with a view that has ended without it */
+hidden byte unmended; /* as it was: also with a view that has ended without it */
 
 /* What was decided. */
 byte latest;              /* view; the first is 0 */
@@ -238,7 +238,7 @@ inline crash(me) {
 #define NEWEST(me) \
   (welcome[me] >= welcome[0] && welcome[me] >= welcome[1] && welcome[me] >= welcome[2])
 #define WAS_MADE_BEFORE(me, view) \
-  (begins_late || !there[me] || !HAS(view, me) || stood[me] < (view))
+  (unmended || !there[me] || !HAS(view, me) || stood[me] < (view))
 #define MAY_BEGIN(me) \
   (WAS_MADE_BEFORE(0, welcome[me]) && WAS_MADE_BEFORE(1, welcome[me]) && \
    WAS_MADE_BEFORE(2, welcome[me]) && MAY_BEGIN_ALONE(me))
@@ -321,7 +321,7 @@ init {
       joiner_dies = setting("DIES");
       may_crash = setting("CRASHES");
       most_breaks = setting("BREAKS");
-      begins_late = setting("BEGINS_LATE");
+      unmended = setting("UNMENDED");
     }
     members[0] = 7
   }

@@ -3,8 +3,8 @@
  * when a joiner has loaded the state is free. Ranks are as Views::next_layout gives them.
  *
  * What Agreement::who_joins is there for: joiners may all die and cost no quorum; each quorum holds
- * somebody who has the state. From the environment: VARIANT; LEAVES=1, members leave; AS_BUILT
- * (docs/model.md), 1: a quorum that lacks the state goes on, and the last who has it may leave, 2: who
+ * somebody who has the state. From the environment: VARIANT; LEAVES=1, members leave; UNMENDED
+ * (as it was, docs/model.md), 1: a quorum that lacks the state goes on, and the last who has it may leave, 2: who
  * lacks the state is counted, and not asked whether the others are a quorum.
  */
 #include "variants.pml"
@@ -14,7 +14,7 @@
 #endif
 
 hidden byte variant;
-hidden byte as_built;
+hidden byte unmended;
 hidden byte may_leave; /* members, while others stay */
 hidden byte rank, next_with, next_count;
 
@@ -47,10 +47,10 @@ inline find_next() {
 #define MAY_NAME \
   (next_count < MEMBERS && \
    (variant == ANY_JOINERS || \
-    (as_built == 2 && 2 * COUNT(next_with) > next_count) || \
-    (as_built != 2 && IS_QUORUM(next_with, EVERYBODY(next_count + 1)))))
-#define MAY_GO_ON (as_built == 1 || (kept & with)) /* with this K */
-#define MAY_STAY_ALONE (as_built == 1 || (stays & with))
+    (unmended == 2 && 2 * COUNT(next_with) > next_count) || \
+    (unmended != 2 && IS_QUORUM(next_with, EVERYBODY(next_count + 1)))))
+#define MAY_GO_ON (unmended == 1 || (kept & with)) /* with this K */
+#define MAY_STAY_ALONE (unmended == 1 || (stays & with))
 
 inline go_on(joins) {
   find_next();
@@ -77,7 +77,7 @@ inline go_on(joins) {
 active proctype View() {
   c_code {
     variant = setting("VARIANT");
-    as_built = setting("AS_BUILT");
+    unmended = setting("UNMENDED");
     may_leave = setting("LEAVES");
   };
 end:
