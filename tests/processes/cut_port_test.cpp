@@ -8,6 +8,7 @@
 
 #include "runtime/clock.hpp"
 #include "tests/processes/group_fixture.hpp"
+#include "tests/processes/ledger_group.hpp"
 #include "tests/processes/medium.hpp"
 #include "tests/processes/running_group.hpp"
 
@@ -28,9 +29,13 @@ class Port {
     cut_ = true;
     return run_command_of("LOCKSTEP_CUT_PORT");
   }
+  [[nodiscard]] bool mend() {
+    cut_ = false;
+    return run_command_of("LOCKSTEP_MEND_PORT");
+  }
   ~Port() {
     if (!cut_) return;
-    EXPECT_TRUE(run_command_of("LOCKSTEP_MEND_PORT"));
+    EXPECT_TRUE(mend());
   }
 
  private:
@@ -95,6 +100,25 @@ TEST_F(CutPort, UnderLoadIsReportedByEveryMemberAndAllWait) {
     EXPECT_EQ(heard(group_.log(member).view), 1u) << member;
   }
   ASSERT_NO_FATAL_FAILURE(group_.end_and_judge());
+}
+
+// No queue pair comes back by itself, and nobody has a quorum that could go on without the others.
+TEST_F(CutPort, AllGoOnWhenItIsBack) {
+  GroupConfig config = group_of(3, 0, unique_name("port-back"));
+  connect_by(Medium::verbs, config);
+  LedgerGroup group(config, {.ballast_bytes = 10'000});
+  ASSERT_TRUE(group.start_all({0, 1, 2}));
+  Port port;
+  ASSERT_TRUE(port.cut());
+  for (const std::uint32_t member : {0U, 1U, 2U}) {
+    ASSERT_TRUE(group.wait_until([&] { return group.words(member).quorums_lost == 1; })) << member;
+  }
+  const std::uint64_t applied = heard(group.words(0).applied);
+  ASSERT_TRUE(port.mend());
+  ASSERT_TRUE(group.wait_until([&] { return heard(group.words(0).applied) > applied; }));
+  ASSERT_TRUE(group.wait_for({0, 1, 2}));
+  EXPECT_GE(group.words(0).view, 2u) << "a link that broke ends in a view";
+  ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 1, 2}));
 }
 
 }  // namespace
