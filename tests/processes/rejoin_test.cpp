@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <csignal>
 #include <cstdlib>
 #include <functional>
@@ -59,6 +60,18 @@ TEST_P(Rejoin, WhoIsNoFounderJoinsTheGroupThatRuns) {
   group.start(4);
   ASSERT_TRUE(group.wait_for({0, 1, 2, 3, 4}));
   ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 1, 2, 3, 4}));
+}
+
+// More joiners than members, who come at once, and the leader of their changes of view dies among
+// them: they queue, and nobody waits for the dead one.
+TEST_P(Rejoin, AHerdOfJoinersQueuesThoughTheLeaderDies) {
+  LedgerGroup group(new_group(8, 3), {.ballast_bytes = 100'000, .pace_ns = 2'000'000});
+  ASSERT_TRUE(group.start_all({0, 1, 2}));
+  for (std::uint32_t joiner = 3; joiner < 8; ++joiner) group.start(joiner);
+  ASSERT_TRUE(group.wait_until([&] { return std::popcount(group.words(1).members) > 3; }));
+  group.kill(0);
+  ASSERT_TRUE(group.wait_for({1, 2, 3, 4, 5, 6, 7}));
+  ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({1, 2, 3, 4, 5, 6, 7}));
 }
 
 TEST_P(Rejoin, AllMembersAreRestartedOneAfterTheOther) {
