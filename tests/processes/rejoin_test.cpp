@@ -207,7 +207,8 @@ TEST_P(Rejoin, MembersAreKilledAndComeBackOverAndOver) {
 
 // DESIGN 7: the group goes on while a state of any size is on its way.
 TEST_P(Rejoin, NobodyWaitsForALargeState) {
-  const std::size_t ballast_bytes = std::size_t{GetParam() == Medium::verbs ? 16U : 256U} << 20U;
+  const int mebibytes = asked_for("LOCKSTEP_STATE_MIB", GetParam() == Medium::verbs ? 16 : 256);
+  const std::size_t ballast_bytes = static_cast<std::size_t>(mebibytes) << 20U;
   LedgerGroup group(new_group(3, 2), {.ballast_bytes = ballast_bytes});
   ASSERT_TRUE(group.start_all({0, 1}));
   for (const std::uint32_t member : {0U, 1U}) group.words(member).longest_gap_ns = 0;
