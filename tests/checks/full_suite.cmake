@@ -1,5 +1,6 @@
 # The unit and simulation tests of the sanitizer builds, one test per build and label, and a short
-# run of every fuzzer.
+# run of every fuzzer. Not the mutants: they are there to be caught, which the release build shows,
+# and some take thousands of seeds.
 
 # See ci/build: the thread sanitizer wants its addresses to itself.
 set(run_in_tsan "")
@@ -16,6 +17,7 @@ foreach(sanitizer asan tsan)
     add_test(NAME ${sanitizer}.${label}
              COMMAND ${run_in_${sanitizer}} ${CMAKE_CTEST_COMMAND}
                      --test-dir ${CMAKE_SOURCE_DIR}/build/${sanitizer} --label-regex ^${label}$
+                     --exclude-regex MutantTest
                      --output-on-failure --no-tests=error --parallel ${cores})
     # It fills the cores by itself, so nothing else runs beside it.
     set_tests_properties(${sanitizer}.${label} PROPERTIES
