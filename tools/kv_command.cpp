@@ -1,22 +1,22 @@
 #include <fmt/format.h>
 
-#include <cmath>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "tools/commands.hpp"
+#include "tools/member_argument.hpp"
 #include "tools/node/kv_client.hpp"
 
 namespace lockstep::tools {
 namespace {
 
-struct KvArguments {
-  std::string address;
+constexpr const char* kTimeout = "seconds to wait for an answer";
+
+struct KvArguments : MemberArgument {
   std::string key;
   std::string value;
   bool ordered = false;
-  double timeout_seconds = 5;
 };
 
 template <class T>
@@ -30,8 +30,7 @@ T need(Expected<T> result) {
 
 node::KvClient connect(const KvArguments& arguments) {
   const auto address = need(node::parse_address(arguments.address));
-  const auto timeout_ms = static_cast<std::uint64_t>(std::ceil(arguments.timeout_seconds * 1e3));
-  return need(node::KvClient::connect(address, timeout_ms));
+  return need(node::KvClient::connect(address, arguments.timeout_ms()));
 }
 
 void check_key(const std::string& key) {
@@ -81,18 +80,6 @@ void list(const KvArguments& arguments) {
   if (!listed) end_program(kFailed, listed.error().message);
 }
 
-CLI::App* add(CLI::App& kv, const char* name, const char* help, KvArguments& arguments) {
-  CLI::App* command = kv.add_subcommand(name, help);
-  command
-      ->add_option("ADDRESS", arguments.address,
-                   "node.listen of any member: 127.0.0.1:7100, or a socket's path")
-      ->required();
-  command->add_option("--timeout", arguments.timeout_seconds, "seconds to wait for an answer")
-      ->check(CLI::Range(0.001, 86'400.0))
-      ->capture_default_str();
-  return command;
-}
-
 }  // namespace
 
 void add_kv(CLI::App& app) {
@@ -100,18 +87,22 @@ void add_kv(CLI::App& app) {
   CLI::App* kv = app.add_subcommand("kv", "Talk to the key-value store of a `lockstep node`");
   kv->require_subcommand(1);
 
-  CLI::App* one = add(*kv, "put", "Set a key; returns when that member applied it", *arguments);
+  CLI::App* one = add_member_command(*kv, "put", "Set a key; returns when that member applied it",
+                                     kTimeout, *arguments);
   one->add_option("KEY", arguments->key)->required();
   one->add_option("VALUE", arguments->value)->required();
   one->callback([arguments] { put(*arguments); });
 
-  one = add(*kv, "get", "Show a key as that member has it now; status 3: no such key", *arguments);
+  one =
+      add_member_command(*kv, "get", "Show a key as that member has it now; status 3: no such key",
+                         kTimeout, *arguments);
   one->add_option("KEY", arguments->key)->required();
   one->add_flag("--ordered", arguments->ordered,
                 "ask through the order: sees all puts confirmed before, by any member");
   one->callback([arguments] { get(*arguments); });
 
-  one = add(*kv, "list", "Show all keys and values as that member has them", *arguments);
+  one = add_member_command(*kv, "list", "Show all keys and values as that member has them",
+                           kTimeout, *arguments);
   one->callback([arguments] { list(*arguments); });
 }
 

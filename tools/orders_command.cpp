@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cmath>
 #include <memory>
 #include <optional>
 #include <span>
@@ -13,6 +12,7 @@
 #include "examples/matching_engine/generator.hpp"
 #include "examples/matching_engine/order_source.hpp"
 #include "tools/commands.hpp"
+#include "tools/member_argument.hpp"
 #include "tools/node/orders_client.hpp"
 
 namespace lockstep::tools {
@@ -21,10 +21,10 @@ namespace {
 using examples::EngineCounts;
 using examples::OrderMessage;
 
+constexpr const char* kTimeout = "seconds to wait for each answer";
 constexpr std::uint64_t kMadeUpOrders = 100'000;
 
-struct OrdersArguments {
-  std::string address;
+struct OrdersArguments : MemberArgument {
   std::string input = "-";
   std::string format = "auto";
   std::optional<std::uint64_t> seed{};  ///< made up, in place of the input
@@ -32,7 +32,6 @@ struct OrdersArguments {
   std::uint64_t id_offset = 0;
   std::size_t window = node::kUsualOrdersPerRequest;
   bool ordered = false;
-  double timeout_seconds = 5;
 };
 
 template <class T>
@@ -43,8 +42,7 @@ T need(Expected<T> result, int otherwise = kFailed) {
 
 node::OrdersClient connect(const OrdersArguments& arguments) {
   const auto address = need(node::parse_address(arguments.address), kMisused);
-  const auto timeout_ms = static_cast<std::uint64_t>(std::ceil(arguments.timeout_seconds * 1e3));
-  return need(node::OrdersClient::connect(address, timeout_ms));
+  return need(node::OrdersClient::connect(address, arguments.timeout_ms()));
 }
 
 std::unique_ptr<examples::OrderSource> open_source(const OrdersArguments& arguments) {
@@ -126,19 +124,6 @@ void digest(const OrdersArguments& arguments) {
   print(need(connect(arguments).digest(arguments.ordered)));
 }
 
-CLI::App* add_command(CLI::App& orders, const char* name, const char* help,
-                      OrdersArguments& arguments) {
-  CLI::App* command = orders.add_subcommand(name, help);
-  command
-      ->add_option("ADDRESS", arguments.address,
-                   "node.listen of any member: 127.0.0.1:7100, or a socket's path")
-      ->required();
-  command->add_option("--timeout", arguments.timeout_seconds, "seconds to wait for each answer")
-      ->check(CLI::Range(0.001, 86'400.0))
-      ->capture_default_str();
-  return command;
-}
-
 }  // namespace
 
 void add_orders(CLI::App& app) {
@@ -147,9 +132,9 @@ void add_orders(CLI::App& app) {
       app.add_subcommand("orders", "Talk to the matching engine of a `lockstep node`");
   orders->require_subcommand(1);
 
-  CLI::App* one =
-      add_command(*orders, "send",
-                  "Send a file of orders; returns when that member applied them all", *arguments);
+  CLI::App* one = add_member_command(
+      *orders, "send", "Send a file of orders; returns when that member applied them all", kTimeout,
+      *arguments);
   one->add_option("--input", arguments->input, "file of orders, LOBSTER or ITCH; -: standard input")
       ->capture_default_str();
   one->add_option("--format", arguments->format, "format of the input")
@@ -168,7 +153,8 @@ void add_orders(CLI::App& app) {
       ->capture_default_str();
   one->callback([arguments] { send(*arguments); });
 
-  one = add_command(*orders, "digest", "Show what that member has come to", *arguments);
+  one = add_member_command(*orders, "digest", "Show what that member has come to", kTimeout,
+                           *arguments);
   one->add_flag("--ordered", arguments->ordered,
                 "ask through the order: covers all orders confirmed before, by any member");
   one->callback([arguments] { digest(*arguments); });
