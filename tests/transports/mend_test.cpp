@@ -42,12 +42,14 @@ class MadeAnew : public testing::TestWithParam<const char*> {
                                             .introduction = {},
                                             .doorbell = bells_[rank].descriptor()});
     };
-    // Over shared memory the thread that connects is the one whose death is seen.
+    // Over shared memory the thread that connects is the one whose death is seen, and leaves by
+    // itself: it holds the control page's mutex.
     std::promise<void> connected;
     first_ = std::thread([&, over = over_.get_future()] {
       connect_one(0);
       connected.set_value();
       over.wait();
+      members_[0].reset();
     });
     connect_one(1);
     connected.get_future().wait();
