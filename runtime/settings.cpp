@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t kMostNameCharacters = 40;
 /// PATH_MAX without its zero.
 constexpr std::size_t kMostPathCharacters = 4'095;
+constexpr std::size_t kMostTextCharacters = 200;
 constexpr std::string_view kNameRequirement = "1 to 40 characters of [a-zA-Z0-9_.-]";
 
 constexpr std::array<std::string_view, 4> kIdleWords = {"automatic", "spin", "yield", "backoff"};
@@ -97,6 +98,11 @@ bool is_name(std::string_view text) {
   return !text.empty() && text.size() <= kMostNameCharacters && std::ranges::all_of(text, allowed);
 }
 
+bool is_text(std::string_view text) {
+  return text.size() <= kMostTextCharacters &&
+         std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
+}
+
 bool fits(const Whole& rule, std::int64_t value) {
   if (value < rule.least || value > rule.most) return false;
   return !rule.power_of_two || (value & (value - 1)) == 0;
@@ -152,6 +158,7 @@ std::span<const Setting> settings() {
       of_group<&G::members>("members", Names{}),
       of_group<&G::founders>("founders", Names{.empty_allowed = true}),
       of_group<&G::senders>("senders", Names{.empty_allowed = true}),
+      of_group<&G::application>("application", Text{}),
       of_member<&G::addresses>("addresses", Names{.empty_allowed = true, .of_addresses = true}),
       of_group<&G::transport>("transport", Words{kTransportWords}),
       of_member<&G::key_file>("key_file", Path{}),
@@ -194,6 +201,9 @@ std::string requirement(const Rule& rule) {
       return fmt::format("must be a path of at most {} characters", kMostPathCharacters);
     }
     std::string operator()(Name) const { return fmt::format("must be {}", kNameRequirement); }
+    std::string operator()(Text) const {
+      return fmt::format("must be at most {} printable ASCII characters", kMostTextCharacters);
+    }
     std::string operator()(const Names& names) const {
       if (names.of_addresses) {
         return fmt::format(
@@ -222,6 +232,7 @@ std::string fault(const Setting& setting, const Value& value) {
       if (text == nullptr) return false;
       if constexpr (std::is_same_v<T, Words>) return std::ranges::count(rule.words, *text) > 0;
       if constexpr (std::is_same_v<T, Name>) return is_name(*text);
+      if constexpr (std::is_same_v<T, Text>) return is_text(*text);
       return text->size() <= kMostPathCharacters && text->find('\0') == std::string::npos;
     }
   };

@@ -31,11 +31,12 @@ struct Words {
 };
 struct Path {};
 struct Name {};
+struct Text {};  ///< for people
 struct Names {
   bool empty_allowed = false;
   bool of_addresses = false;  ///< IP addresses with ports instead of names; empty: not known
 };
-using Rule = std::variant<Flag, Whole, Words, Path, Name, Names>;
+using Rule = std::variant<Flag, Whole, Words, Path, Name, Text, Names>;
 
 struct Setting {
   std::string_view table;  ///< "reactor" or "group"

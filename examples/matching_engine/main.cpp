@@ -42,6 +42,7 @@ Expected<void> complete_config(Options& options) {
     group.members.push_back(fmt::format("engine-{}", rank));
   }
   group.senders = {group.members[0]};
+  group.application = fmt::format("matching engine of {} orders", options.book_orders);
   group.self = group.members[0];
   if (group.addresses.empty()) {
     auto addresses = launch::local_addresses(group.transport, options.members, options.hosts);

@@ -60,6 +60,10 @@ struct GroupConfig {
   std::vector<std::string> founders{};
   /// Which members may multicast; empty means all of them. Fewer senders need fewer nulls.
   std::vector<std::string> senders{};
+  /// What the members replicate, in words of the program's own, with whatever must be the same at
+  /// all of them for their states to stay the same ("book v3, 262144 orders"): members that say
+  /// different things are not members of one group. At most 200 printable ASCII characters.
+  std::string application{};
   /// Where members listen for the others, in rank order: an IP address and a port, as
   /// "10.0.0.1:7000" or "[fd00::1]:7000"; an empty text where this member does not know, and learns
   /// it from the others. Its own must be there. Not needed where all members share one host

@@ -41,14 +41,19 @@ TEST_F(LoadNodeConfig, MembersShareAFile) {
 TEST_F(LoadNodeConfig, NamesAnApplication) {
   const std::string node = std::string(kGroup) + "[node]\nlisten = \"/run/{self}.sock\"\n";
   EXPECT_EQ(load(node)->application, ApplicationKind::kv);
+  EXPECT_EQ(load(node)->member.group.application, "node: kv");
   const auto engine = load(node + "application = \"matching_engine\"\nbook_orders = 1_000\n");
   ASSERT_TRUE(engine) << engine.error().message;
   EXPECT_EQ(engine->application, ApplicationKind::matching_engine);
   EXPECT_EQ(engine->book_orders, 1'000U);
+  EXPECT_EQ(engine->member.group.application, "node: matching_engine of 1000 orders");
 }
 
 TEST_F(LoadNodeConfig, SaysWhatIsWrongAndWhere) {
   const std::string group = kGroup;
+  EXPECT_EQ(error_of(group + "application = \"mine\"\n[node]\nlisten = \"/run/b.sock\"\n"),
+            ": group.application = \"mine\": leave it out; a node fills it in from the table "
+            "[node]");
   EXPECT_EQ(error_of(group + "[node]\nbook_orders = 5\n"),
             ":4: node.book_orders = 5: only with application = \"matching_engine\"");
   for (const char* wrong : {"0", "-1", "1_073_741_825", "99_999_999_999", "\"many\""}) {

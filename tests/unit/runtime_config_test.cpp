@@ -110,13 +110,13 @@ TEST_F(LoadConfig, AnEmptyFileGivesTheDefaults) {
 }
 
 TEST_F(LoadConfig, NamesAnUnknownKeyAndItsNeighbour) {
-  EXPECT_EQ(
-      error_of("[group]\nname = \"a\"\n\nring_byte = 4096\n"),
-      "group.toml:4: key 'ring_byte' in [group] is not known; did you mean 'ring_bytes'? "
-      "allowed: name, self, members, founders, senders, addresses, transport, key_file, tcp_io, "
-      "verbs_device, verbs_gid_index, ring_bytes, join_timeout_ns, "
-      "heartbeat_interval_ns, silence_timeout_ns, slow_lag, slow_timeout_ns, slow_evicts, "
-      "mailbox_slots, mailbox_payload_bytes");
+  EXPECT_EQ(error_of("[group]\nname = \"a\"\n\nring_byte = 4096\n"),
+            "group.toml:4: key 'ring_byte' in [group] is not known; did you mean 'ring_bytes'? "
+            "allowed: name, self, members, founders, senders, application, addresses, transport, "
+            "key_file, tcp_io, "
+            "verbs_device, verbs_gid_index, ring_bytes, join_timeout_ns, "
+            "heartbeat_interval_ns, silence_timeout_ns, slow_lag, slow_timeout_ns, slow_evicts, "
+            "mailbox_slots, mailbox_payload_bytes");
   EXPECT_EQ(error_of("[reactor]\nxyzzyplugh = 1\n"),
             "group.toml:2: key 'xyzzyplugh' in [reactor] is not known; allowed: idle, core, "
             "backoff_spin_ns, backoff_yields, huge_pages, lock_memory, counters_file");
@@ -342,6 +342,19 @@ TEST(Validate, AddressesMayBeUnknownButForItsOwn) {
   EXPECT_EQ(refusal(config), "group.addresses: must be as many as group.members: 3 instead of 2");
 }
 
+TEST(Validate, AnApplicationIsToldInPlainText) {
+  GroupConfig config = three_members();
+  config.application = std::string(200, 'x');
+  EXPECT_EQ(refusal(config), "(valid)");
+  config.application = "two\nlines";  // they would be two settings of the compared text
+  EXPECT_NE(refusal(config).find("group.application = "), std::string::npos) << refusal(config);
+  EXPECT_NE(refusal(config).find("must be at most 200 printable ASCII characters"),
+            std::string::npos)
+      << refusal(config);
+  config.application = std::string(201, 'x');
+  EXPECT_NE(refusal(config), "(valid)");
+}
+
 TEST(Validate, SilenceIsTenHeartbeats) {
   GroupConfig config = three_members();
   config.heartbeat_interval_ns = 10'000'000;
@@ -374,11 +387,12 @@ TEST(Validate, RefusesNumbersNoFileCanHold) {
 TEST(CanonicalText, HoldsWhatMembersMustAgreeOn) {
   GroupConfig config = three_members();
   config.name = "orders";
-  EXPECT_EQ(runtime::canonical_text(config),
-            "name=orders\nmembers=a,b,c\nfounders=a,b,c\nsenders=a,b,c\ntransport=auto\n"
-            "ring_bytes=1048576\n"
-            "heartbeat_interval_ns=100000000\nsilence_timeout_ns=2000000000\n"
-            "slow_lag=1000\nslow_timeout_ns=1000000000\nslow_evicts=false\n");
+  EXPECT_EQ(
+      runtime::canonical_text(config),
+      "name=orders\nmembers=a,b,c\nfounders=a,b,c\nsenders=a,b,c\napplication=\ntransport=auto\n"
+      "ring_bytes=1048576\n"
+      "heartbeat_interval_ns=100000000\nsilence_timeout_ns=2000000000\n"
+      "slow_lag=1000\nslow_timeout_ns=1000000000\nslow_evicts=false\n");
 }
 
 TEST(CanonicalText, IgnoresWhatMayDiffer) {

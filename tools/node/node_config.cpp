@@ -46,6 +46,13 @@ Expected<void> apply_book_orders(const ProgramSetting& setting, NodeConfig& conf
   return wrong(fmt::format("{}: must be 1 to {}", setting.origin, kMostBookOrders));
 }
 
+/// What the members compare when they meet: founders with other applications would all begin with
+/// no state, and apply the same requests to different effect.
+std::string terms_of(const NodeConfig& config) {
+  if (config.application == ApplicationKind::kv) return "node: kv";
+  return fmt::format("node: matching_engine of {} orders", config.book_orders);
+}
+
 /// In alphabetical order: the application is known before what only it has.
 Expected<void> apply(const ProgramSetting& setting, NodeConfig& config) {
   if (setting.key == "application") return apply_application(setting, config);
@@ -90,6 +97,12 @@ Expected<NodeConfig> load_node_config(const std::string& path, const std::string
                     "listen = \"127.0.0.1:7100\" in the table [node]",
                     path));
   }
+  if (!group.application.empty()) {
+    return wrong(fmt::format(
+        "{}: group.application = \"{}\": leave it out; a node fills it in from the table [node]",
+        path, group.application));
+  }
+  group.application = terms_of(config);
   return config;
 }
 
