@@ -231,7 +231,8 @@ void Views::finish() noexcept {
   const bool joined = value.joiner.named != 0;
   donors_.installed(view, layout, value.stateless);
   current_ = std::make_unique<Epoch>(transport_, layout, view, admissions_, donors_, options_,
-                                     joined ? Welcome::to(view, layout, donors_) : Welcome{});
+                                     joined ? Welcome::to(view, layout, donors_) : Welcome{},
+                                     previous_->order.take_tokens());
   if (has_state_) current_->table.show_state();
   lose_who_is_not_there(value);
   previous_->order.succeeded_by(current_->order);

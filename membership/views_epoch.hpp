@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "membership/views.hpp"
 
@@ -10,9 +12,9 @@ namespace lockstep::membership::inline LOCKSTEP_VARIANT {
 struct Views::Epoch {
   Epoch(transports::Transport& transport, const ordering::ViewLayout& layout, std::uint64_t id,
         const Admissions& admissions, const Donors& donors, const ViewsOptions& options,
-        const Welcome& welcome = {})
+        const Welcome& welcome = {}, std::vector<std::uint64_t> tokens = {})
       : view(id),
-        order(transport, layout),
+        order(transport, layout, std::move(tokens)),
         table(transport, order.layout(), id, welcome),
         agreement(table, order, admissions, donors, options.agreement),
         observation(order, layout.members, layout.my_rank, options.observation) {}

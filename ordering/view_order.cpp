@@ -38,12 +38,14 @@ std::span<std::byte> own_ring(transports::Transport& transport, const ViewLayout
 
 }  // namespace
 
-ViewOrder::ViewOrder(transports::Transport& transport, const ViewLayout& layout)
+ViewOrder::ViewOrder(transports::Transport& transport, const ViewLayout& layout,
+                     std::vector<std::uint64_t> tokens)
     : transport_(transport),
       layout_(layout),
       turns_(static_cast<std::uint32_t>(layout.senders.size())),
       ring_(own_ring(transport, layout), layout.nonces[layout.my_rank],
-            transport.write_order() == WriteOrder::unordered) {
+            transport.write_order() == WriteOrder::unordered),
+      tokens_(std::move(tokens)) {
   LOCKSTEP_ASSERT(!layout.senders.empty());
   LOCKSTEP_ASSERT(layout.nonces.size() == layout.members);
   LOCKSTEP_ASSERT(layout.links.empty() || layout.links.size() == layout.members);

@@ -63,7 +63,10 @@ struct OrderStatistics {
 /// Reactor-thread only. Nothing here allocates, blocks or calls the system after construction.
 class ViewOrder {
  public:
-  ViewOrder(transports::Transport& transport, const ViewLayout& layout);
+  /// `tokens`: of an order that is over (take_tokens), so that a view does not begin with page
+  /// faults.
+  ViewOrder(transports::Transport& transport, const ViewLayout& layout,
+            std::vector<std::uint64_t> tokens = {});
 
   /// Sweeps every sender's ring and row. True if anything advanced.
   bool receive() noexcept;
@@ -120,6 +123,8 @@ class ViewOrder {
   /// handed over, in order. They are nobody's yet, and belong into the next view.
   template <class Function>
   void each_undelivered(Function&& function);
+  /// After that: the memory for tokens, for the next order.
+  [[nodiscard]] std::vector<std::uint64_t> take_tokens() noexcept { return std::move(tokens_); }
   /// Whether all posts up to `mark` on the links of this view are complete.
   [[nodiscard]] bool posts_complete(std::uint64_t mark) const noexcept;
   /// Above the marks of all posts so far.
