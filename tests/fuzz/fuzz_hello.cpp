@@ -9,7 +9,7 @@
 
 #include "transports/hello/address_book.hpp"
 #include "transports/hello/hello_packet.hpp"
-#include "transports/tcp/inbound_stream.hpp"
+#include "transports/stream/inbound_stream.hpp"
 
 namespace {
 
@@ -61,7 +61,7 @@ void receive_stream(std::span<const std::byte> bytes) {
   const std::size_t piece = 1 + std::to_integer<std::size_t>(bytes[0]) % 61;
   bytes = bytes.subspan(1);
   std::vector<std::byte> memory(64 + kRegion * kRegionCopies + 64, kUntouched);
-  tcp::InboundStream stream(std::span(memory).subspan(64, kRegion * kRegionCopies), kRegion);
+  stream::InboundStream stream(std::span(memory).subspan(64, kRegion * kRegionCopies), kRegion);
   while (!bytes.empty()) {
     const std::size_t some = std::min(piece, bytes.size());
     stream.feed(bytes.first(some));

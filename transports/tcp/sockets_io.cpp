@@ -51,7 +51,7 @@ void SocketsIo::remove(Link& link) noexcept {
 }
 
 void SocketsIo::send(Link& link) noexcept {
-  OutboundStream::Pieces pieces;
+  stream::OutboundStream::Pieces pieces;
   while (!link.down && !link.out.empty()) {
     msghdr message{};
     message.msg_iov = pieces.data();

@@ -4,8 +4,8 @@
 
 #include "runtime/memory.hpp"
 #include "transports/hello/descriptor.hpp"
-#include "transports/tcp/inbound_stream.hpp"
-#include "transports/tcp/outbound_stream.hpp"
+#include "transports/stream/inbound_stream.hpp"
+#include "transports/stream/outbound_stream.hpp"
 
 namespace lockstep::transports::tcp {
 
@@ -31,16 +31,16 @@ struct Link {
   void end(int error) noexcept;
 
   /// What is due when a peer's stream brought `state`.
-  void heed(InboundStream::State state) noexcept {
-    if (state == InboundStream::State::left) fail(DownReason::peer_left);
-    if (state == InboundStream::State::broken) fail(DownReason::protocol_error);
+  void heed(stream::InboundStream::State state) noexcept {
+    if (state == stream::InboundStream::State::left) fail(DownReason::peer_left);
+    if (state == stream::InboundStream::State::broken) fail(DownReason::protocol_error);
   }
 
   const LinkId number;
   Descriptor socket;
   runtime::SharedBlock region;
-  InboundStream in;
-  OutboundStream out;
+  stream::InboundStream in;
+  stream::OutboundStream out;
   bool down = false;
   bool reported = true;
   DownReason reason = DownReason::link_failed;

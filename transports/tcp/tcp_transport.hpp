@@ -38,8 +38,8 @@ struct TcpOptions {
 ///
 /// A write completes when the kernel has taken it. A sleeper is woken by what arrives: there is no
 /// doorbell to ring, and a beat wakes, too. A full socket is back-pressure, bounded by
-/// OutboundStream::kDepth writes. A peer's death shows in the end of its connection or of its life
-/// line, whichever comes first; what had arrived until then is applied.
+/// stream::OutboundStream::kDepth writes. A peer's death shows in the end of its connection or of
+/// its life line, whichever comes first; what had arrived until then is applied.
 class TcpTransport final : public Transport {
  public:
   /// Without links. Errors: no_memory, system, and configuration when TcpIo::io_uring is asked for

@@ -40,7 +40,7 @@ class UringIo final : public Io {
   /// What is under way for one link.
   struct Flow {
     Link* link;
-    OutboundStream::Pieces pieces;
+    stream::OutboundStream::Pieces pieces;
     msghdr message;
     bool sends;
     bool receives;

@@ -1,11 +1,11 @@
-#include "transports/tcp/inbound_stream.hpp"
+#include "transports/stream/inbound_stream.hpp"
 
 #include <algorithm>
 #include <cstring>
 
 #include "runtime/assert.hpp"
 
-namespace lockstep::transports::tcp {
+namespace lockstep::transports::stream {
 namespace {
 
 constexpr std::size_t kWord = sizeof(std::uint64_t);
@@ -79,4 +79,4 @@ void InboundStream::filled(std::size_t bytes) noexcept {
   remaining_ -= bytes;
 }
 
-}  // namespace lockstep::transports::tcp
+}  // namespace lockstep::transports::stream

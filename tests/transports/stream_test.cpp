@@ -5,15 +5,15 @@
 #include <random>
 #include <vector>
 
-#include "transports/tcp/inbound_stream.hpp"
-#include "transports/tcp/outbound_stream.hpp"
+#include "transports/stream/inbound_stream.hpp"
+#include "transports/stream/outbound_stream.hpp"
 
-namespace lockstep::transports::tcp {
+namespace lockstep::transports::stream {
 namespace {
 
 constexpr std::size_t kRegion = 8'192;
 
-class TcpStream : public testing::Test {
+class Stream : public testing::Test {
  protected:
   /// Takes up to `most` bytes out of the sender, as a socket would.
   std::vector<std::byte> take(std::size_t most) {
@@ -38,7 +38,7 @@ class TcpStream : public testing::Test {
   InboundStream in_{region_, kRegion};
 };
 
-TEST_F(TcpStream, PiecesOfAnyLengthAreAppliedInWholeWords) {
+TEST_F(Stream, PiecesOfAnyLengthAreAppliedInWholeWords) {
   std::mt19937_64 random(11);
   std::vector<std::byte> model(kRegion * kRegionCopies);
   for (int i = 0; i < 20'000; ++i) {
@@ -61,7 +61,7 @@ TEST_F(TcpStream, PiecesOfAnyLengthAreAppliedInWholeWords) {
   EXPECT_EQ(model, region_);
 }
 
-TEST_F(TcpStream, AWordIsNeverThereInParts) {
+TEST_F(Stream, AWordIsNeverThereInParts) {
   std::ranges::fill(source_, std::byte{0xff});
   ASSERT_EQ(out_.push(0, 0, std::span(source_).first(128), 1), Post::posted);
   while (!out_.empty()) {
@@ -74,7 +74,7 @@ TEST_F(TcpStream, AWordIsNeverThereInParts) {
   }
 }
 
-TEST_F(TcpStream, AWriteThatGoesOnWhereTheLastOneEndedIsJoinedToIt) {
+TEST_F(Stream, AWriteThatGoesOnWhereTheLastOneEndedIsJoinedToIt) {
   for (std::size_t i = 0; i < 10; ++i) {
     out_.push(0, i * 512, std::span(source_).subspan(i * 512, 512), i + 1);
   }
@@ -90,7 +90,7 @@ TEST_F(TcpStream, AWriteThatGoesOnWhereTheLastOneEndedIsJoinedToIt) {
   EXPECT_EQ(out_.completed(), 11u);
 }
 
-TEST_F(TcpStream, AMarkOfSeveralWritesIsCompleteWithTheLast) {
+TEST_F(Stream, AMarkOfSeveralWritesIsCompleteWithTheLast) {
   for (std::size_t i = 0; i < 3; ++i) {
     out_.push(0, i * 1'024, std::span(source_).subspan(i * 1'024, 512), 7);
   }
@@ -103,14 +103,14 @@ TEST_F(TcpStream, AMarkOfSeveralWritesIsCompleteWithTheLast) {
   EXPECT_LT(out_.completed(), 7u) << "once more";
 }
 
-TEST_F(TcpStream, ARowIsCopiedWhenItIsPosted) {
+TEST_F(Stream, ARowIsCopiedWhenItIsPosted) {
   out_.push(0, 0, std::span(source_).first(64), 1);
   std::ranges::fill(source_, std::byte{1});
   carry_all();
   EXPECT_EQ(region_[0], std::byte{0});
 }
 
-TEST_F(TcpStream, AFullQueueBlocks) {
+TEST_F(Stream, AFullQueueBlocks) {
   std::uint64_t posted = 0;
   while (out_.push(0, 0, std::span(source_).first(8), posted + 1) == Post::posted) ++posted;
   EXPECT_EQ(posted, OutboundStream::kDepth);
@@ -119,13 +119,13 @@ TEST_F(TcpStream, AFullQueueBlocks) {
   EXPECT_EQ(out_.completed(), posted);
 }
 
-TEST_F(TcpStream, LeavingIsToldApartFromAnEnd) {
+TEST_F(Stream, LeavingIsToldApartFromAnEnd) {
   out_.push(0, 0, std::span(source_).first(8), 1);
   out_.push_leave();
   EXPECT_EQ(in_.feed(take(1'000)), InboundStream::State::left);
 }
 
-TEST_F(TcpStream, AWriteOutsideOfTheRegionEndsTheStream) {
+TEST_F(Stream, AWriteOutsideOfTheRegionEndsTheStream) {
   const FrameHeader good{.kind = Kind::write, .copy = 1, .offset = kRegion - 8, .bytes = 8};
   const auto state_after = [&](auto change) {
     FrameHeader header = good;
@@ -147,4 +147,4 @@ TEST_F(TcpStream, AWriteOutsideOfTheRegionEndsTheStream) {
 }
 
 }  // namespace
-}  // namespace lockstep::transports::tcp
+}  // namespace lockstep::transports::stream

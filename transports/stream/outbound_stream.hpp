@@ -7,13 +7,13 @@
 #include <cstdint>
 #include <span>
 
-#include "transports/tcp/wire.hpp"
+#include "transports/stream/frame_header.hpp"
 #include "transports/transport.hpp"
 
-namespace lockstep::transports::tcp {
+namespace lockstep::transports::stream {
 
-/// The writes posted on one link and not yet taken by the kernel, as pieces for sendmsg(2) that
-/// point at the source memory: nothing but rows is copied here. Bounded.
+/// The writes posted on one link and not yet taken by what is below (a socket, packets), as pieces
+/// that point at the source memory: nothing but rows is copied here. Bounded.
 ///
 /// A write that goes on where the one before it ended, in the source and in the region, is made
 /// part of it while none of it has been sent: what waits becomes few large writes.
@@ -36,7 +36,7 @@ class OutboundStream {
   /// The next bytes to send, in order; how many pieces there are. They stay as they are until
   /// `sent`, which is called before the next gather.
   std::size_t gather(Pieces& pieces) noexcept;
-  /// The kernel took the next `bytes` of them (perhaps none) and looks at the pieces no more.
+  /// The next `bytes` of them were taken (perhaps none); nobody looks at the pieces any more.
   void sent(std::size_t bytes) noexcept;
 
   [[nodiscard]] bool empty() const noexcept { return tail_ == head_; }
@@ -70,4 +70,4 @@ class OutboundStream {
   std::uint64_t last_mark_ = 0;
 };
 
-}  // namespace lockstep::transports::tcp
+}  // namespace lockstep::transports::stream

@@ -1,8 +1,8 @@
-#include "transports/tcp/outbound_stream.hpp"
+#include "transports/stream/outbound_stream.hpp"
 
 #include <cstring>
 
-namespace lockstep::transports::tcp {
+namespace lockstep::transports::stream {
 
 Post OutboundStream::push(std::uint32_t copy, std::uint64_t offset,
                           std::span<const std::byte> bytes, std::uint64_t mark) noexcept {
@@ -82,4 +82,4 @@ void OutboundStream::clear() noexcept {
   completed_ = last_mark_;
 }
 
-}  // namespace lockstep::transports::tcp
+}  // namespace lockstep::transports::stream

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace lockstep::transports::tcp {
+namespace lockstep::transports::stream {
 
 /// What a stream says next.
 enum class Kind : std::uint32_t {
@@ -26,4 +26,4 @@ static_assert(sizeof(FrameHeader) == 24);
 static_assert(offsetof(FrameHeader, offset) == 8);
 static_assert(offsetof(FrameHeader, bytes) == 16);
 
-}  // namespace lockstep::transports::tcp
+}  // namespace lockstep::transports::stream

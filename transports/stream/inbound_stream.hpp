@@ -5,14 +5,14 @@
 #include <cstdint>
 #include <span>
 
-#include "transports/tcp/wire.hpp"
+#include "transports/stream/frame_header.hpp"
 #include "transports/transport.hpp"
 
-namespace lockstep::transports::tcp {
+namespace lockstep::transports::stream {
 
 /// Turns a peer's stream into writes to the region kept for it. Takes pieces of any length, as
-/// sockets give them, and applies every whole word of them at once, so words are never torn and a
-/// write appears from its lowest address up.
+/// sockets and packets give them, and applies every whole word of them at once, so words are never
+/// torn and a write appears from its lowest address up.
 ///
 /// Anything may arrive: a write outside of the region ends the stream, and nothing grows.
 class InboundStream {
@@ -47,4 +47,4 @@ class InboundStream {
   State state_ = State::open;
 };
 
-}  // namespace lockstep::transports::tcp
+}  // namespace lockstep::transports::stream
