@@ -40,6 +40,7 @@ VIOLATIONS = {
         ("runtime/loop.cpp", "#include <transports/wire.hpp>\n"),
         ("runtime/loop.cpp", '#include "lockstep/group.hpp"\n'),
         ("transports/shm/link.cpp", '  #  include "ordering/row.hpp"\n'),
+        ("transports/packet/link.cpp", "#include <sys/socket.h>\n"),
         ("ordering/ring.cpp", '#include "membership/beat.hpp"\n'),
         ("ordering/ring.cpp", '#include "lockstep/group.hpp"\n'),
         ("ordering/ring.cpp", "#include <sys/socket.h>\n"),

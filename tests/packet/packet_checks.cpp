@@ -1,0 +1,190 @@
+#include "tests/packet/packet_checks.hpp"
+
+#include "tests/packet/handmade.hpp"
+#include "tests/packet/packet_pair.hpp"
+
+namespace lockstep::transports::packet {
+namespace {
+
+std::string runs(const PairScenario& scenario) { return PacketPair(scenario).run(); }
+
+std::string quiet(std::uint64_t seed) {
+  PairScenario scenario;
+  scenario.seed = seed;
+  PacketPair pair(scenario);
+  if (auto wrong = pair.run(); !wrong.empty()) return wrong;
+  for (std::size_t which : {0U, 1U}) {
+    const PacketCounts& counts = pair.side(which).link->counts();
+    if (counts.sent_again != 0) return "something was sent again though nothing was lost";
+    if (counts.rejected != 0 || counts.received_again != 0) return "a packet too many";
+    if (pair.side(which).narrowest < scenario.credit) return "the window was narrowed";
+  }
+  return {};
+}
+
+std::string one_way(std::uint64_t seed) {
+  return runs({.seed = seed, .faults = {}, .credit = 8, .one_way = true});
+}
+
+std::string a_little_loss(std::uint64_t seed) {
+  PairScenario scenario{.seed = seed, .faults = {.loss_permille = 10}, .words = 40'000};
+  PacketPair pair(scenario);
+  if (auto wrong = pair.run(); !wrong.empty()) return wrong;
+  for (std::size_t which : {0U, 1U}) {
+    PacketPair::Side& side = pair.side(which);
+    const PacketCounts& counts = side.link->counts();
+    // What was lost, and what was sent again since an acknowledgement was.
+    const std::uint64_t losses = side.wire->lost() + pair.side(1 - which).wire->lost();
+    if (counts.sent_again > 2 * losses + 10) {
+      return "sent again: " + std::to_string(counts.sent_again) + " for " + std::to_string(losses);
+    }
+    if (counts.sent_again > 0 && side.narrowest == scenario.credit) {
+      return "the window was as wide as without loss";
+    }
+  }
+  return {};
+}
+
+/// Now and then a write, so that nothing behind a lost packet shows that it is: a few round trips
+/// each, where a round trip takes 20 us.
+std::string loss_of_single_packets(std::uint64_t seed) {
+  PairScenario scenario{.seed = seed,
+                        .faults = {.loss_permille = 100},
+                        .words = 5'000,
+                        .one_way = true,
+                        .pause_ns = 1'000'000};
+  PacketPair pair(scenario);
+  const std::uint64_t began_ns = pair.now_ns();
+  if (auto wrong = pair.run(); !wrong.empty()) return wrong;
+  const std::uint64_t writes = pair.side(0).mark;
+  if (pair.now_ns() - began_ns > writes * 1'500'000) return "losses took milliseconds";
+  return {};
+}
+
+std::string heavy_loss(std::uint64_t seed) {
+  return runs({.seed = seed, .faults = {.loss_permille = 300}, .words = 20'000});
+}
+
+std::string everything(std::uint64_t seed) {
+  return runs({.seed = seed,
+               .faults = {.loss_permille = 100,
+                          .duplicate_permille = 100,
+                          .reorder_permille = 200,
+                          .damage_permille = 50},
+               .packet_bytes = kLeastPacketBytes + 8 * (seed % 300),
+               .credit = static_cast<std::uint32_t>(1 + 7 * seed % kMostOutstanding),
+               .words = 20'000});
+}
+
+std::string damage(std::uint64_t seed) {
+  PairScenario scenario{.seed = seed, .faults = {.damage_permille = 100}};
+  PacketPair pair(scenario);
+  if (auto wrong = pair.run(); !wrong.empty()) return wrong;
+  for (std::size_t which : {0U, 1U}) {
+    const std::uint64_t rejected = pair.side(which).link->counts().rejected;
+    // What is still on its way when all is said is not counted.
+    if (rejected > pair.side(1 - which).wire->damaged()) return "a sound packet was rejected";
+  }
+  return {};
+}
+
+std::string reordering(std::uint64_t seed) {
+  return runs({.seed = seed,
+               .faults = {.duplicate_permille = 200, .reorder_permille = 500},
+               .words = 20'000});
+}
+
+std::string blackout(std::uint64_t seed) {
+  return runs(
+      {.seed = seed,
+       .faults = {
+           .loss_permille = 10, .blackout_from_ns = 1'100'000, .blackout_to_ns = 1'500'000'000}});
+}
+
+std::string silence_for_good(std::uint64_t seed) {
+  PairScenario scenario{.seed = seed,
+                        .faults = {.blackout_from_ns = 1'100'000, .blackout_to_ns = ~0ULL},
+                        .give_up_ns = 2'000'000'000};
+  PacketPair pair(scenario);
+  const std::string wrong = pair.run();
+  if (wrong != "a link is down: does not answer") return "it ended so: " + wrong;
+  if (pair.now_ns() > 2'200'000'000) return "it took " + std::to_string(pair.now_ns()) + " ns";
+  return {};
+}
+
+std::string a_wire_that_is_often_full(std::uint64_t seed) {
+  return runs({.seed = seed, .faults = {.loss_permille = 20, .most_waiting = 3}});
+}
+
+/// A wire that takes nothing for good.
+std::string a_full_wire(std::uint64_t seed) {
+  PairScenario scenario{.seed = seed, .faults = {.most_waiting = 0}, .give_up_ns = 20'000'000};
+  PacketPair pair(scenario);
+  const std::string wrong = pair.run();
+  return wrong == "a link is down: does not answer" ? std::string() : "it ended so: " + wrong;
+}
+
+// ---- packets that no correct peer sends --------------------------------------------------------
+
+/// The packet is taken for none, and changes nothing.
+bool rejects(LoneLink& lone, const std::vector<std::byte>& packet) {
+  const std::uint64_t before = lone.link.counts().rejected;
+  lone.hear(packet);
+  return lone.link.counts().rejected == before + 1 && !lone.link.settled() && lone.word() == 0;
+}
+
+std::string impossible_packets(std::uint64_t /*seed*/) {
+  const auto acknowledgement = [](std::uint64_t received, std::uint64_t newest,
+                                  std::vector<std::uint64_t> ahead = {}) {
+    return made(
+        {.kind = Kind::acknowledgement, .transmission = 1, .received = received, .newest = newest},
+        {}, std::move(ahead));
+  };
+  LoneLink lone;
+  lone.talk(2);
+  if (!rejects(lone, acknowledgement(3, 0))) return "acknowledged what was never sent";
+  if (!rejects(lone, acknowledgement(0, 3))) return "saw a transmission that never was";
+  if (!rejects(lone, acknowledgement(0, 0, {2}))) return "has what was never sent";
+  if (!rejects(lone, acknowledgement(0, 0, {0, 0, 0, 1}))) return "has what was never sent";
+  lone.hear(acknowledgement(2, 2));
+  return lone.link.settled() ? "" : "a possible packet was rejected";
+}
+
+std::string a_packet_beyond_the_window(std::uint64_t /*seed*/) {
+  LoneLink lone;
+  lone.talk(1);
+  const auto beyond = made({.transmission = 1, .sequence = kCredit}, word_written(7));
+  return rejects(lone, beyond) ? "" : "it was held";
+}
+
+std::string a_packet_of_another_link(std::uint64_t /*seed*/) {
+  LoneLink lone;
+  lone.talk(1);
+  const auto other = made({.transmission = 1}, word_written(7), {}, LinkSecret{33});
+  return rejects(lone, other) ? "" : "it was taken";
+}
+
+}  // namespace
+
+const std::vector<PacketCheck>& packet_checks() {
+  static const std::vector<PacketCheck> checks{
+      {"Quiet", quiet},
+      {"OneWay", one_way},
+      {"ALittleLoss", a_little_loss},
+      {"LossOfSinglePackets", loss_of_single_packets},
+      {"HeavyLoss", heavy_loss},
+      {"Everything", everything},
+      {"Damage", damage},
+      {"Reordering", reordering},
+      {"Blackout", blackout},
+      {"SilenceForGood", silence_for_good},
+      {"AWireThatIsOftenFull", a_wire_that_is_often_full},
+      {"AFullWire", a_full_wire},
+      {"ImpossiblePackets", impossible_packets},
+      {"APacketBeyondTheWindow", a_packet_beyond_the_window},
+      {"APacketOfAnotherLink", a_packet_of_another_link},
+  };
+  return checks;
+}
+
+}  // namespace lockstep::transports::packet

@@ -1,0 +1,140 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <span>
+
+#include "transports/packet/congestion.hpp"
+#include "transports/packet/packet.hpp"
+#include "transports/packet/receive_window.hpp"
+#include "transports/packet/round_trip.hpp"
+#include "transports/packet/send_window.hpp"
+#include "transports/stream/inbound_stream.hpp"
+#include "transports/stream/outbound_stream.hpp"
+#include "transports/transport.hpp"
+
+namespace lockstep::transports::packet {
+
+/// What takes packets to a peer: a socket, a queue of a network card, a simulated wire. It may
+/// lose, double, reorder and damage them.
+class Wire {
+ public:
+  virtual ~Wire() = default;
+  /// False: it is full; nothing was taken. What it takes stays as it is until PacketLink::send
+  /// returns, and no longer.
+  virtual bool send(std::span<const std::byte> packet) noexcept = 0;
+};
+
+/// What happened on a link, for counters and tests. Numbers of packets.
+struct PacketCounts {
+  std::uint64_t sent = 0;  ///< with a body, for the first time
+  std::uint64_t sent_again = 0;
+  std::uint64_t acknowledgements_sent = 0;  ///< alone
+  std::uint64_t received = 0;               ///< with a body, in order or early
+  std::uint64_t received_again = 0;
+  std::uint64_t rejected = 0;  ///< what no correct peer of this link sends
+};
+
+struct PacketLinkOptions {
+  std::uint16_t my_rank = 0;
+  LinkSecret mine;                ///< of what this member sends
+  LinkSecret theirs;              ///< of what the peer sends
+  std::size_t packet_bytes = 0;   ///< of the largest packet in either direction
+  std::uint32_t peer_credit = 0;  ///< how many packets the peer has room for
+  std::uint32_t my_credit = 0;    ///< how many packets the peer was told to have room here
+  std::uint64_t give_up_ns = 0;   ///< without progress for so long, the link is down
+  std::size_t region_bytes = 0;   ///< of one copy
+};
+
+/// One link over packets: ordered writes over a wire that loses, doubles, reorders and damages.
+/// Sees no wire, clock or socket: it is given what arrives, the time, and something that sends.
+///
+/// Writes become one stream of bytes (OutboundStream); packets carry as much of it as they hold,
+/// so that small writes share one and large ones take several. The receiver applies bodies in
+/// order, at once. Every packet says what was received, so that in both directions
+///
+///  - a packet stays here until the peer has it, and no more are on their way than it has room for;
+///  - one is lost when the peer has another that was sent three transmissions or a quarter of a
+///    round trip after it, and only what was lost is sent again;
+///  - after a few round trips of silence the oldest is sent again, at growing intervals;
+///  - after `give_up_ns` without progress the link is down.
+///
+/// docs/packets.md has the sentences, and which broken version shows that each is checked. After
+/// RFC 9002 (QUIC's loss detection), whose packet numbers these are.
+///
+/// One thread. Allocates when made, not later.
+class PacketLink {
+ public:
+  static constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
+
+  /// `region`: both copies, one after the other; must outlive this.
+  PacketLink(const PacketLinkOptions& options, std::span<std::byte> region);
+
+  // ---- what ordering writes (Transport::write, completed)
+  Post push(std::uint32_t copy, std::uint64_t offset, std::span<const std::byte> bytes,
+            std::uint64_t mark) noexcept;
+  /// A write is complete when its bytes are in packets. On a link that is down: the highest mark.
+  [[nodiscard]] std::uint64_t completed() const noexcept { return out_.completed(); }
+  /// Leaves in good order: after this nothing is pushed. False: the queue is full.
+  bool push_leave() noexcept { return out_.push_leave() == Post::posted; }
+  /// The peer has all there was.
+  [[nodiscard]] bool settled() const noexcept { return out_.empty() && window_.empty(); }
+
+  // ---- the wire
+  /// A packet that came under this link's number; anything may have come.
+  void receive(std::span<const std::byte> packet, std::uint64_t now_ns) noexcept;
+  /// Sends what is due, as far as `wire` takes it. `idle`: nothing more is going to be written
+  /// soon, so acknowledgements wait for nothing.
+  void send(std::uint64_t now_ns, Wire& wire, bool idle) noexcept;
+  /// When `send` is worth another call though nothing arrives and nothing is written; kNever.
+  [[nodiscard]] std::uint64_t deadline_ns() const noexcept;
+
+  /// Why the link is down; nothing while it is up. Down is for good.
+  [[nodiscard]] std::optional<DownReason> down() const noexcept { return down_; }
+  /// It is down from now on.
+  void fail(DownReason reason) noexcept;
+
+  [[nodiscard]] const PacketCounts& counts() const noexcept { return counts_; }
+  [[nodiscard]] const RoundTrip& round_trip() const noexcept { return round_trip_; }
+  [[nodiscard]] std::uint32_t congestion_window() const noexcept { return congestion_.window(); }
+
+ private:
+  void heed_acknowledgement(const Parsed& packet, std::uint64_t now_ns) noexcept;
+  void take_body(const Parsed& packet, std::uint64_t now_ns) noexcept;
+  void apply(std::span<const std::byte> body) noexcept;
+  void owe(std::uint64_t until_ns) noexcept;
+  void look_at_silence(std::uint64_t now_ns) noexcept;
+  void fill(std::uint64_t now_ns) noexcept;
+  bool transmit_due(std::uint64_t now_ns, Wire& wire) noexcept;
+  bool transmit(std::uint64_t sequence, std::uint64_t now_ns, Wire& wire) noexcept;
+  void acknowledge_alone(Wire& wire) noexcept;
+  std::size_t complete(std::span<std::byte> image, Head head) noexcept;
+  [[nodiscard]] std::uint64_t probe_ns() const noexcept;
+  [[nodiscard]] bool has_room() const noexcept;
+
+  const PacketLinkOptions options_;
+  stream::OutboundStream out_;
+  stream::InboundStream in_;
+  SendWindow window_;
+  ReceiveWindow arrived_;
+  RoundTrip round_trip_;
+  Congestion congestion_;
+  PacketCounts counts_;
+  std::optional<DownReason> down_;
+
+  std::uint64_t newest_seen_ = 0;         ///< the peer's newest transmission of data
+  std::uint32_t owed_ = 0;                ///< packets since the last that told what was received
+  std::uint64_t owed_until_ns_ = kNever;  ///< when to tell it at the latest
+  std::uint64_t acknowledgements_ = 0;    ///< transmissions of that kind
+  std::uint64_t progress_ns_ = 0;         ///< when the peer last had something new
+  std::uint32_t probes_ = 0;              ///< since then: how often the oldest was sent again
+  std::uint32_t attempts_ = 0;            ///< since then: that, and what the wire did not take
+  std::uint64_t next_send_ns_ = 0;        ///< while the window is narrowed
+  std::uint64_t retry_ns_ = kNever;       ///< the wire was full
+  alignas(64) std::array<std::byte, kMostOverheadBytes> alone_{};
+};
+
+}  // namespace lockstep::transports::packet
