@@ -71,7 +71,7 @@ Result describe(const Session& session) {
   describe(session.plan, result);
   result.blocks = session.totals[0].blocks;
   if (options.scenario == Scenario::floor) {
-    const bool network = options.transport == "tcp" || options.transport == "verbs";
+    const bool network = options.transport != "auto" && options.transport != "shm";
     result.transport = "raw " + (network ? options.transport : "shared memory");
     result.ordering = "none";
     result.idle = session.floor_gives_way() ? "yield" : "spin";

@@ -2,9 +2,9 @@
 
 #include "bench/floor_ping.hpp"
 #include "bench/session.hpp"
+#include "bench/socket_ping.hpp"
+#include "bench/socket_streams.hpp"
 #include "bench/stream_pair.hpp"
-#include "bench/tcp_ping.hpp"
-#include "bench/tcp_streams.hpp"
 #include "bench/verbs_floors.hpp"
 
 namespace lockstep::bench {
@@ -21,8 +21,8 @@ std::unique_ptr<PingFloor> make_ping_floor(Session& session, std::uint32_t rank)
   }
   if (session.mesh.has_value()) {
     if (rank > 1) return nullptr;
-    return std::make_unique<TcpPing>(session.mesh->socket(rank, 1 - rank), payload_bytes,
-                                     session.clock, session.floor_sleeps());
+    return std::make_unique<SocketPing>(session.mesh->socket(rank, 1 - rank), payload_bytes,
+                                        session.clock, session.floor_sleeps());
   }
   return std::make_unique<FloorPing>(session.ping_memory(), payload_bytes, session.clock,
                                      session.floor_gives_way());
@@ -30,7 +30,7 @@ std::unique_ptr<PingFloor> make_ping_floor(Session& session, std::uint32_t rank)
 
 std::unique_ptr<StreamFloor> make_stream_floor(Session& session, std::uint32_t rank) {
   if (by_verbs(session)) return std::make_unique<VerbsStream>(session, rank);
-  if (session.mesh.has_value()) return std::make_unique<TcpStreams>(session, rank);
+  if (session.mesh.has_value()) return std::make_unique<SocketStreams>(session, rank);
   return std::make_unique<StreamPair>(session, rank);
 }
 

@@ -42,8 +42,8 @@ std::size_t stamp_words(const Plan& plan) {
 /// What the floors need when the medium is a network.
 Expected<void> make_network(Session& session) {
   const Options& options = session.plan.options;
-  if (options.transport != "tcp") return {};
-  auto mesh = TcpMesh::create(options.members);
+  if (options.transport != "tcp" && options.transport != "udp") return {};
+  auto mesh = SocketMesh::create(options.members, options.transport == "udp");
   if (!mesh) return std::unexpected(mesh.error());
   session.mesh.emplace(std::move(*mesh));
   return {};
@@ -101,7 +101,7 @@ Expected<std::shared_ptr<Session>> make_session(const Plan& plan) {
        {allocate(session->control_page, 1), allocate(session->records, members),
         allocate(session->totals, 1), allocate(session->block_subjects, kMostBlocks * members),
         allocate(session->block_floors, kMostBlocks), allocate(session->stamps, stamp_words(plan)),
-        allocate(session->lanes, 4),
+        allocate(session->lanes, 4), allocate(session->floor_arrived, members * members),
         allocate(session->floor_memory, ping_bytes(plan.options.payload_bytes) +
                                             2 * stream_bytes(plan.options.payload_bytes))}) {
     if (!made) return std::unexpected(made.error());

@@ -12,7 +12,7 @@
 #include "bench/blocks.hpp"
 #include "bench/control.hpp"
 #include "bench/options.hpp"
-#include "bench/tcp_mesh.hpp"
+#include "bench/socket_mesh.hpp"
 #include "bench/verbs_lane.hpp"
 #include "lockstep/error.hpp"
 #include "runtime/clock.hpp"
@@ -60,10 +60,15 @@ struct Session {
   /// When message k of a sender was published, and applied by each member; see Stamps.
   launch::SharedArray<std::uint64_t> stamps;
   launch::SharedArray<std::byte> floor_memory;
+  launch::SharedArray<LoneWord> floor_arrived;  ///< over UDP: bytes, by receiver, then by sender
   launch::SharedArray<LaneAddress> lanes;  ///< of the floors over verbs: ping, stream; ranks 0, 1
-  std::optional<TcpMesh> mesh;             ///< of the floors over TCP
+  std::optional<SocketMesh> mesh;          ///< of the floors over TCP and UDP
 
   [[nodiscard]] Control& control() const noexcept { return control_page[0]; }
+  /// How many bytes of a floor's stream over UDP `receiver` has had from `sender`.
+  [[nodiscard]] LoneWord& arrived(std::uint32_t receiver, std::uint32_t sender) const noexcept {
+    return floor_arrived[receiver * plan.options.members + sender];
+  }
   /// The memory of the latency floor, and of one direction of the throughput floor.
   [[nodiscard]] std::span<std::byte> ping_memory() const noexcept;
   [[nodiscard]] std::span<std::byte> stream_memory(std::size_t direction) const noexcept;

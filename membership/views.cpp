@@ -86,7 +86,7 @@ bool Views::change(std::uint64_t now_ns) noexcept {
     if (all_show()) drop_evicted();
   }
   const bool owes = current_->table.owes_posts() || (previous_ && previous_->table.owes_posts());
-  due_ns_ = ring_busy_ || !unsent_.empty() || owes ? 0 : deadline_ns();
+  due_ns_ = ring_busy_ || !unsent_.empty() || owes ? 0 : change_due_ns();
   return busy;
 }
 
@@ -334,6 +334,10 @@ bool Views::all_show() const noexcept {
 // ---- sleeping ----------------------------------------------------------------------------------
 
 std::uint64_t Views::deadline_ns() const noexcept {
+  return std::min(transport_.deadline_ns(), change_due_ns());
+}
+
+std::uint64_t Views::change_due_ns() const noexcept {
   if (evicted_) return ~std::uint64_t{0};
   const std::uint64_t deadline_ns =
       std::min(current_->observation.deadline_ns(), current_->agreement.deadline_ns());

@@ -128,6 +128,7 @@ class Views final : public runtime::Duty {
   void learn_of_eviction() noexcept;
 
  private:
+  [[nodiscard]] std::uint64_t change_due_ns() const noexcept;
   struct Epoch;
 
   bool poll_links() noexcept;

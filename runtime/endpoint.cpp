@@ -46,6 +46,13 @@ bool parse_ipv6(std::string host, std::uint16_t port, Endpoint& endpoint) {
   return true;
 }
 
+std::string with_port(std::string_view host, std::uint16_t port) {
+  const bool six = host.contains(':');
+  return fmt::format("{}{}{}:{}", six ? "[" : "", host, six ? "]" : "", port);
+}
+
+}  // namespace
+
 std::uint16_t port_of(const Endpoint& endpoint) {
   if (endpoint.family() == AF_INET) {
     return ntohs(reinterpret_cast<const sockaddr_in*>(&endpoint.address)->sin_port);
@@ -53,12 +60,13 @@ std::uint16_t port_of(const Endpoint& endpoint) {
   return ntohs(reinterpret_cast<const sockaddr_in6*>(&endpoint.address)->sin6_port);
 }
 
-std::string with_port(std::string_view host, std::uint16_t port) {
-  const bool six = host.contains(':');
-  return fmt::format("{}{}{}:{}", six ? "[" : "", host, six ? "]" : "", port);
+void set_port(Endpoint& endpoint, std::uint16_t port) {
+  if (endpoint.family() == AF_INET) {
+    reinterpret_cast<sockaddr_in*>(&endpoint.address)->sin_port = htons(port);
+  } else {
+    reinterpret_cast<sockaddr_in6*>(&endpoint.address)->sin6_port = htons(port);
+  }
 }
-
-}  // namespace
 
 Expected<Endpoint> parse_endpoint(std::string_view text) {
   const bool six = text.starts_with('[');

@@ -35,6 +35,9 @@ std::string host_of(const Endpoint& endpoint);
 /// Both, in the one way of writing them that all texts of the same endpoint come to.
 std::string to_text(const Endpoint& endpoint);
 
+std::uint16_t port_of(const Endpoint& endpoint);
+void set_port(Endpoint& endpoint, std::uint16_t port);
+
 /// Whether it means something at its own host only: every address of that host ("0.0.0.0", "::"),
 /// or an address of one of its links ("fe80::1").
 bool is_of_one_host(const Endpoint& endpoint);

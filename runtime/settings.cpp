@@ -23,7 +23,7 @@ constexpr std::string_view kNameRequirement = "1 to 40 characters of [a-zA-Z0-9_
 
 constexpr std::array<std::string_view, 4> kIdleWords = {"automatic", "spin", "yield", "backoff"};
 constexpr std::array<std::string_view, 3> kHugePagesWords = {"automatic", "never", "required"};
-constexpr std::array<std::string_view, 4> kTransportWords = {"auto", "shm", "tcp", "verbs"};
+constexpr std::array<std::string_view, 5> kTransportWords = {"auto", "shm", "tcp", "udp", "verbs"};
 constexpr std::array<std::string_view, 3> kTcpIoWords = {"automatic", "io_uring", "sockets"};
 static_assert(std::to_underlying(IdlePolicy::backoff) == kIdleWords.size() - 1);
 static_assert(std::to_underlying(HugePages::required) == kHugePagesWords.size() - 1);
@@ -294,7 +294,7 @@ std::optional<Problem> contradiction(const GroupConfig& config) {
       }
     }
   }
-  const bool needs_addresses = config.transport == "tcp" || config.transport == "verbs";
+  const bool needs_addresses = config.transport != "auto" && config.transport != "shm";
   if (needs_addresses && config.addresses.empty()) {
     return problem("addresses",
                    fmt::format("must name where this member listens, and others as far "

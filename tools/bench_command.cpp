@@ -66,17 +66,17 @@ void add_payload(CLI::App& command, const Arguments& arguments) {
 void add_group(CLI::App& command, const Arguments& arguments) {
   bench::Options& options = arguments->options;
   command.add_option("--members", options.members, "how many members")->capture_default_str();
-  command.add_option("--transport", options.transport, "auto, shm, tcp or verbs")
-      ->check(CLI::IsMember({"auto", "shm", "tcp", "verbs"}))
+  command.add_option("--transport", options.transport, "auto, shm, tcp, udp or verbs")
+      ->check(CLI::IsMember({"auto", "shm", "tcp", "udp", "verbs"}))
       ->capture_default_str();
   command
       .add_option("--hosts", options.hosts,
                   "addresses of this host at which members listen in turn; without it loopback for "
-                  "tcp, those of the RDMA devices for verbs")
+                  "tcp and udp, those of the RDMA devices for verbs")
       ->delimiter(',');
   command.add_option("--key-file", options.key_file,
-                     "file with the key by which members authenticate one another, over tcp and "
-                     "verbs");
+                     "file with the key by which members authenticate one another, over tcp, "
+                     "udp and verbs");
   command.add_option("--tcp-io", options.tcp_io, "automatic, io_uring or sockets")
       ->check(CLI::IsMember({"automatic", "io_uring", "sockets"}))
       ->capture_default_str();

@@ -10,6 +10,7 @@
 #include "transports/shm/shm_transport.hpp"
 #include "transports/shm/unix_place.hpp"
 #include "transports/tcp/tcp_transport.hpp"
+#include "transports/udp/udp_transport.hpp"
 #include "transports/verbs/verbs_transport.hpp"
 
 namespace lockstep::transports {
@@ -43,17 +44,32 @@ Expected<Opened> open_shm(std::uint32_t members, const ConnectOptions& options) 
 
 /// Whoever is silent so long has been left out, unless nobody has a quorum: then a link made anew
 /// is there sooner than TCP tries again.
-constexpr std::uint64_t kLeastUnansweredNs = 5'000'000'000;
+std::uint64_t unanswered_ns(const GroupConfig& config) {
+  constexpr std::uint64_t kLeastNs = 5'000'000'000;
+  return std::max(kLeastNs, 3 * config.silence_timeout_ns);
+}
 
 Expected<Opened> open_tcp(std::uint32_t members, const GroupConfig& config,
                           const ConnectOptions& options) {
-  return opened(TcpTransport::open(
-      {.members = members,
-       .region_bytes = options.region_bytes,
-       .source_bytes = options.source_bytes,
-       .blocks = {.memory = options.memory, .core = options.core},
-       .io = tcp_io_of(config.tcp_io),
-       .unanswered_ns = std::max(kLeastUnansweredNs, 3 * config.silence_timeout_ns)}));
+  return opened(TcpTransport::open({.members = members,
+                                    .region_bytes = options.region_bytes,
+                                    .source_bytes = options.source_bytes,
+                                    .blocks = {.memory = options.memory, .core = options.core},
+                                    .io = tcp_io_of(config.tcp_io),
+                                    .unanswered_ns = unanswered_ns(config)}));
+}
+
+Expected<Opened> open_udp(std::uint32_t members, const GroupConfig& config,
+                          const ConnectOptions& options) {
+  const auto mine = runtime::parse_endpoint(config.addresses[options.my_rank]);
+  if (!mine) return std::unexpected(mine.error());
+  return opened(UdpTransport::open({.address = *mine,
+                                    .my_rank = options.my_rank,
+                                    .members = members,
+                                    .region_bytes = options.region_bytes,
+                                    .source_bytes = options.source_bytes,
+                                    .blocks = {.memory = options.memory, .core = options.core},
+                                    .unanswered_ns = unanswered_ns(config)}));
 }
 
 /// The device that has this member's address, unless one is named.
@@ -69,6 +85,13 @@ Expected<Opened> open_verbs(std::uint32_t members, const GroupConfig& config,
                                       .region_bytes = options.region_bytes,
                                       .source_bytes = options.source_bytes,
                                       .memory = options.memory}));
+}
+
+Expected<Opened> open_network(std::uint32_t members, const GroupConfig& config,
+                              const ConnectOptions& options) {
+  if (config.transport == "verbs") return open_verbs(members, config, options);
+  if (config.transport == "udp") return open_udp(members, config, options);
+  return open_tcp(members, config, options);
 }
 
 Expected<std::unique_ptr<GroupKey>> key_of(const GroupConfig& config) {
@@ -121,8 +144,7 @@ Expected<Connection> connect(const GroupConfig& config, const ConnectOptions& op
                                 .key = greeting.key.get()});
     if (!made) return std::unexpected(made.error());
     place = std::make_unique<TcpPlace>(std::move(*made));
-    medium = config.transport == "verbs" ? open_verbs(members, config, options)
-                                         : open_tcp(members, config, options);
+    medium = open_network(members, config, options);
   }
   if (!medium) return std::unexpected(medium.error());
   Connection connection{.transport = std::move(medium->transport),

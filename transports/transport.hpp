@@ -153,6 +153,11 @@ class Transport {
   /// Descriptors whose readability is worth a `poll`, for the reactor's one wait.
   [[nodiscard]] virtual std::span<const int> descriptors() const noexcept = 0;
 
+  /// When a `poll` is worth it though nothing arrives, in nanoseconds of runtime::TscClock: the
+  /// reactor sleeps no longer.
+  static constexpr std::uint64_t kNever = ~std::uint64_t{0};
+  [[nodiscard]] virtual std::uint64_t deadline_ns() const noexcept { return kNever; }
+
   /// What was tolerated or chosen when the transport was opened (no huge pages, …), for people.
   [[nodiscard]] virtual std::span<const std::string> notices() const noexcept { return {}; }
 };

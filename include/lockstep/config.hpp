@@ -69,10 +69,10 @@ struct GroupConfig {
   /// it from the others. Its own must be there. Not needed where all members share one host
   /// ("shm").
   std::vector<std::string> addresses{};
-  /// How members reach one another: "shm", "tcp", "verbs", or "auto": shared memory when no
+  /// How members reach one another: "shm", "tcp", "udp", "verbs", or "auto": shared memory when no
   /// addresses are given, else TCP. See docs/transports.md.
   std::string transport = "auto";
-  /// TCP and verbs: path of a file with 64 hex digits that only its owner may read: the key by
+  /// TCP, UDP and verbs: path of a file with 64 hex digits that only its owner may read: the key by
   /// which members prove to one another that they belong together, the same at all of them. Empty:
   /// whoever reaches a member's port is believed. Over shared memory the kernel tells whose a
   /// process is.

@@ -18,7 +18,7 @@ class Reactor;
 ///
 /// Make it on the thread that will run it and use it from that thread only (`stop` excepted): its
 /// peers watch for the death of that thread. It starts no thread and installs no signal handler; a
-/// group over tcp or verbs starts one that sleeps (docs/transports.md, life lines).
+/// group over tcp, udp or verbs starts one that sleeps (docs/transports.md, life lines).
 class LOCKSTEP_EXPORT Reactor {
  public:
   /// Pins the calling thread if `config.core` asks for it and opens the counters file. Never

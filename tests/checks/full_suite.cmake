@@ -29,7 +29,7 @@ endforeach()
 add_fuzz_tests(fuzz 15 fuzz)
 
 # The contract at length: 10⁷ random writes against a model, over each medium that runs here.
-foreach(medium shm sim tcp)
+foreach(medium shm sim tcp udp)
   add_test(NAME conformance.${medium}.10_million_writes
            COMMAND test_transports --gtest_brief=1
                    --gtest_filter=${medium}/Conformance.RandomWritesLeaveWhatTheModelSays/*)

@@ -38,6 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   PacketLink link({.mine = kMine,
                    .theirs = kTheirs,
                    .packet_bytes = 512,
+                   .peer_packet_bytes = 512,
                    .peer_credit = 8,
                    .my_credit = 8,
                    .give_up_ns = 1'000'000,

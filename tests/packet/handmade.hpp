@@ -46,6 +46,7 @@ struct LoneLink {
               .mine = kMine,
               .theirs = kTheirs,
               .packet_bytes = 1'024,
+              .peer_packet_bytes = 1'024,
               .peer_credit = kCredit,
               .my_credit = kCredit,
               .give_up_ns = 1'000'000'000,

@@ -27,6 +27,7 @@ PacketPair::PacketPair(const PairScenario& scenario) : scenario_(scenario) {
                                                        .mine = secrets[which],
                                                        .theirs = secrets[1 - which],
                                                        .packet_bytes = scenario.packet_bytes,
+                                                       .peer_packet_bytes = scenario.packet_bytes,
                                                        .peer_credit = scenario.credit,
                                                        .my_credit = scenario.credit,
                                                        .give_up_ns = scenario.give_up_ns,

@@ -272,7 +272,7 @@ TEST(Fault, LockedMemoryBeyondTheLimitIsExplained) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Media, MemberFault,
-                         testing::Values(Medium::shm, Medium::tcp, Medium::verbs),
+                         testing::Values(Medium::shm, Medium::tcp, Medium::udp, Medium::verbs),
                          [](const auto& tested) { return name_of(tested.param); });
 
 }  // namespace

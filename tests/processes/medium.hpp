@@ -10,7 +10,7 @@
 namespace lockstep::test {
 
 /// What the members of a test group are connected by.
-enum class Medium : std::uint8_t { shm, tcp, verbs };
+enum class Medium : std::uint8_t { shm, tcp, udp, verbs };
 
 inline std::string name_of(Medium medium) {
   switch (medium) {
@@ -18,6 +18,8 @@ inline std::string name_of(Medium medium) {
       return "shm";
     case Medium::tcp:
       return "tcp";
+    case Medium::udp:
+      return "udp";
     case Medium::verbs:
       break;
   }

@@ -186,6 +186,20 @@ INSTANTIATE_TEST_SUITE_P(
                       over(test::Medium::tcp, {"seven", 7, 7, 32, 1'000})),
     name_of);
 
+INSTANTIATE_TEST_SUITE_P(
+    Udp, Order,
+    ::testing::Values(over(test::Medium::udp, {"pair", 2, 2, 64, 50'000}),
+                      over(test::Medium::udp, {"all_senders", 3, 3, 64, 50'000}),
+                      over(test::Medium::udp, {"half_a_ring", 3, 2, (1 << 15) - 32, 2'000}),
+                      over(test::Medium::udp,
+                           {"large_rings", 2, 2, 100'000, 2'000, IdlePolicy::backoff,
+                            launch::As::processes, 1 << 20}),
+                      over(test::Medium::udp, {"tiny_rings", 3, 3, 1'000, 5'000,
+                                               IdlePolicy::backoff, launch::As::processes, 4'096}),
+                      over(test::Medium::udp, {"yielding", 3, 3, 64, 2'000, IdlePolicy::yield}),
+                      over(test::Medium::udp, {"seven", 7, 7, 32, 1'000})),
+    name_of);
+
 // Inside ci/soft-roce, where every instruction is emulated: few messages.
 INSTANTIATE_TEST_SUITE_P(
     Verbs, Order,

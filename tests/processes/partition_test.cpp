@@ -23,8 +23,14 @@ constexpr std::uint32_t kMembers = 3;
 /// Each member publishes a thousand messages a second, at most.
 constexpr Load kLoad{.pace_ns = kMillisecond};
 
+/// By what members are connected.
+struct Wanted {
+  const char* transport;
+  IpVersion version;
+};
+
 /// Three members, each in a network of its own.
-class PartitionedGroup : public testing::Test {
+class PartitionedGroup : public testing::TestWithParam<Wanted> {
  protected:
   void SetUp() override {
     auto made = Partitions::create(kMembers);
@@ -35,9 +41,10 @@ class PartitionedGroup : public testing::Test {
     network_.emplace(std::move(*made));
   }
 
-  GroupConfig config_for(IpVersion version = IpVersion::v4) const {
+  GroupConfig config_for() const {
+    const IpVersion version = GetParam().version;
     GroupConfig config = group_of(kMembers, 0, unique_name("partition"));
-    config.transport = "tcp";
+    config.transport = GetParam().transport;
     for (std::uint32_t rank = 0; rank < kMembers; ++rank) {
       const std::string host = network_->address(rank, version);
       config.addresses.push_back(version == IpVersion::v4 ? host + ":7000" : "[" + host + "]:7000");
@@ -51,8 +58,8 @@ class PartitionedGroup : public testing::Test {
   }
 
   void start(const Load& load, std::uint64_t ring_bytes = 1 << 16,
-             IpVersion version = IpVersion::v4, std::uint64_t silence_timeout_ns = 2 * kSecond) {
-    GroupConfig config = config_for(version);
+             std::uint64_t silence_timeout_ns = 2 * kSecond) {
+    GroupConfig config = config_for();
     config.ring_bytes = ring_bytes;
     config.silence_timeout_ns = silence_timeout_ns;
     ASSERT_NO_FATAL_FAILURE(group_.start(config, {load}, in_its_network()));
@@ -91,22 +98,31 @@ void PartitionedGroup::expect_a_cut_between_0_and_1_to_cost_1() {
   ASSERT_NO_FATAL_FAILURE(group_.expect_to_settle({0, 2}));
 }
 
-class PartitionedGroupBy : public PartitionedGroup,
-                           public testing::WithParamInterface<IpVersion> {};
+std::string name_of(const testing::TestParamInfo<Wanted>& tested) {
+  return std::string(tested.param.transport) +
+         (tested.param.version == IpVersion::v4 ? "_IPv4" : "_IPv6");
+}
 
-INSTANTIATE_TEST_SUITE_P(IpVersions, PartitionedGroupBy,
-                         testing::Values(IpVersion::v4, IpVersion::v6), [](const auto& tested) {
-                           return tested.param == IpVersion::v4 ? "IPv4" : "IPv6";
-                         });
+class PartitionedGroupBy : public PartitionedGroup {};
+
+INSTANTIATE_TEST_SUITE_P(Media, PartitionedGroup,
+                         testing::Values(Wanted{"tcp", IpVersion::v4},
+                                         Wanted{"udp", IpVersion::v4}),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(Media, PartitionedGroupBy,
+                         testing::Values(Wanted{"tcp", IpVersion::v4}, Wanted{"tcp", IpVersion::v6},
+                                         Wanted{"udp", IpVersion::v4},
+                                         Wanted{"udp", IpVersion::v6}),
+                         name_of);
 
 TEST_P(PartitionedGroupBy, OrdersAcrossNetworks) {
-  start({.messages = 5'000}, 1 << 16, GetParam());
+  start({.messages = 5'000});
   ASSERT_TRUE(group_.wait_for_progress(group_.everyone(), kMembers * 5'000));
   expect_nobody_lost();
   ASSERT_NO_FATAL_FAILURE(group_.expect_to_settle({0, 1, 2}));
 }
 
-TEST_F(PartitionedGroup, KeepsTheOrderThoughEveryLinkLosesPackets) {
+TEST_P(PartitionedGroup, KeepsTheOrderThoughEveryLinkLosesPackets) {
   for (const std::uint32_t from : {0U, 1U, 2U}) {
     for (const std::uint32_t to : {0U, 1U, 2U}) {
       if (from == to) continue;
@@ -115,19 +131,19 @@ TEST_F(PartitionedGroup, KeepsTheOrderThoughEveryLinkLosesPackets) {
   }
   // A small ring makes many small packets of it, each of which may be lost. One that is lost four
   // times in a row is a silence of three seconds.
-  start({.messages = 300, .pace_ns = kMillisecond}, 4'096, IpVersion::v4, 60 * kSecond);
+  start({.messages = 300, .pace_ns = kMillisecond}, 4'096, 60 * kSecond);
   ASSERT_TRUE(group_.wait_for_progress(group_.everyone(), kMembers * 300, 60));
   expect_nobody_lost();
   ASSERT_NO_FATAL_FAILURE(group_.expect_to_settle({0, 1, 2}));
 }
 
-TEST_F(PartitionedGroup, ALinkCutUnderLoadCostsOneMember) {
+TEST_P(PartitionedGroup, ALinkCutUnderLoadCostsOneMember) {
   ASSERT_NO_FATAL_FAILURE(start_and_wait_until_busy());
   ASSERT_TRUE(network_->cut(0, 1));
   expect_a_cut_between_0_and_1_to_cost_1();
 }
 
-TEST_F(PartitionedGroup, ALinkCutOneWayUnderLoadCostsOneMember) {
+TEST_P(PartitionedGroup, ALinkCutOneWayUnderLoadCostsOneMember) {
   ASSERT_NO_FATAL_FAILURE(start_and_wait_until_busy());
   // What 1 sends arrives, but 0 cannot acknowledge it: TCP soon sends nothing new to 0.
   ASSERT_TRUE(network_->cut_one_way(0, 1));
@@ -149,15 +165,15 @@ void PartitionedGroup::expect_the_others_to_go_on_without(std::uint32_t alone) {
   ASSERT_NO_FATAL_FAILURE(group_.expect_to_settle(others));
 }
 
-TEST_F(PartitionedGroup, TheMajorityGoesOnAndTheMinorityWaits) {
+TEST_P(PartitionedGroup, TheMajorityGoesOnAndTheMinorityWaits) {
   expect_the_others_to_go_on_without(2);
 }
 
-TEST_F(PartitionedGroup, TheMajorityGoesOnThoughItLacksTheFirstMember) {
+TEST_P(PartitionedGroup, TheMajorityGoesOnThoughItLacksTheFirstMember) {
   expect_the_others_to_go_on_without(0);
 }
 
-TEST_F(PartitionedGroup, ACutHealedBeforeTheSilenceTimeoutLosesNothing) {
+TEST_P(PartitionedGroup, ACutHealedBeforeTheSilenceTimeoutLosesNothing) {
   ASSERT_NO_FATAL_FAILURE(start_and_wait_until_busy());
   ASSERT_TRUE(network_->cut(0, 1));
   pause_ns(kSecond);
@@ -167,7 +183,7 @@ TEST_F(PartitionedGroup, ACutHealedBeforeTheSilenceTimeoutLosesNothing) {
   ASSERT_NO_FATAL_FAILURE(group_.expect_to_settle({0, 1, 2}));
 }
 
-TEST_F(PartitionedGroup, AMemberKilledUnderLoadIsReportedAsDead) {
+TEST_P(PartitionedGroup, AMemberKilledUnderLoadIsReportedAsDead) {
   ASSERT_NO_FATAL_FAILURE(start_and_wait_until_busy());
   group_.kill(2);
   ASSERT_TRUE(group_.wait_for_view({0, 1}));
@@ -181,7 +197,7 @@ TEST_F(PartitionedGroup, AMemberKilledUnderLoadIsReportedAsDead) {
 }
 
 // Alone, it is told nothing: when it hears the others again it asks, and comes back.
-TEST_F(PartitionedGroup, WhoWasAloneComesBackWhenThePartitionHeals) {
+TEST_P(PartitionedGroup, WhoWasAloneComesBackWhenThePartitionHeals) {
   for (const std::uint32_t alone : {2U, 0U}) {
     std::vector<std::uint32_t> others{0, 1, 2};
     std::erase(others, alone);
@@ -200,7 +216,7 @@ TEST_F(PartitionedGroup, WhoWasAloneComesBackWhenThePartitionHeals) {
 }
 
 // Nobody has a quorum, and TCP gives every connection up: none of them comes back by itself.
-TEST_F(PartitionedGroup, AllWhoWereAloneGoOnWhenTheNetworkIsBack) {
+TEST_P(PartitionedGroup, AllWhoWereAloneGoOnWhenTheNetworkIsBack) {
   GroupConfig config = config_for();
   config.silence_timeout_ns = kSecond;
   LedgerGroup group(config, {.ballast_bytes = 10'000}, in_its_network());

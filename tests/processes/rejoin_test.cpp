@@ -253,7 +253,8 @@ TEST_P(Rejoin, NobodyIsEvictedBesideBusyLoops) {
   ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 1, 2}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Media, Rejoin, testing::Values(Medium::shm, Medium::tcp, Medium::verbs),
+INSTANTIATE_TEST_SUITE_P(Media, Rejoin,
+                         testing::Values(Medium::shm, Medium::tcp, Medium::udp, Medium::verbs),
                          [](const auto& tested) { return name_of(tested.param); });
 
 }  // namespace

@@ -197,7 +197,8 @@ TEST_P(Views, GoOnWithoutAStoppedMemberWhichIsTold) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Media, Views, testing::Values(Medium::shm, Medium::tcp, Medium::verbs),
+INSTANTIATE_TEST_SUITE_P(Media, Views,
+                         testing::Values(Medium::shm, Medium::tcp, Medium::udp, Medium::verbs),
                          [](const auto& tested) { return name_of(tested.param); });
 
 }  // namespace

@@ -88,7 +88,7 @@ TEST_F(AuthenticatedMeeting, WrongVersionIsRefusedAndTheMembersMeet) {
         stranger_at(0),
         std::make_unique<AuthenticatedExchange>(
             key_, Side::dialler, HandshakeTerms{.group = "hello", .version = kHelloVersion + 1}),
-        "here");
+        "here", "");
     stranger.say(encode({.rank = 1}), {});
     const auto deadline = Clock::now() + std::chrono::seconds(10);
     while (heard.what == Heard::What::nothing && Clock::now() < deadline) heard = stranger.hear();

@@ -237,7 +237,7 @@ TEST_P(TcpMeeting, ALongHelloGoesOutWhole) {
   ::setsockopt(far.get(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
   ASSERT_EQ(::connect(far.get(), endpoint->generic(), endpoint->length), 0);
   Descriptor near(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  TcpConversation conversation(std::move(near), std::make_unique<ClearExchange>(), "here");
+  TcpConversation conversation(std::move(near), std::make_unique<ClearExchange>(), "here", "");
 
   const auto theirs = encode(some_hello());
   ::send(far.get(), theirs.data(), theirs.size(), MSG_NOSIGNAL);

@@ -88,7 +88,7 @@ Expected<std::vector<std::string>> default_hosts(std::string_view transport) {
 
 Expected<std::vector<std::string>> local_addresses(std::string_view transport, std::uint32_t count,
                                                    const std::vector<std::string>& given) {
-  if (transport != "tcp" && transport != "verbs") return std::vector<std::string>{};
+  if (transport == "auto" || transport == "shm") return std::vector<std::string>{};
   auto chosen = given.empty() ? default_hosts(transport) : given;
   if (!chosen) return chosen;
   const std::vector<std::string>& hosts = *chosen;

@@ -55,6 +55,7 @@ class FaultyTransport final : public Transport {
   void announce_awake() noexcept override;
   void ring_doorbells() noexcept override;
   std::span<const int> descriptors() const noexcept override { return descriptors_; }
+  std::uint64_t deadline_ns() const noexcept override { return inner_.deadline_ns(); }
   std::span<const std::string> notices() const noexcept override { return inner_.notices(); }
 
   /// True while posts are held back: what keeps the extra descriptor readable during sleep.

@@ -32,6 +32,8 @@ std::string to_string(Medium medium) {
       return "tcp";
     case Medium::verbs:
       return "verbs";
+    case Medium::udp:
+      return "udp";
   }
   return fmt::format("number {}", std::to_underlying(medium));
 }

@@ -268,6 +268,7 @@ Expected<void> Meeting::keep(Acquaintance& acquaintance, bool dialled, Hello&& h
   }
   return keep_({.rank = hello.rank,
                 .purpose = hello.purpose,
+                .host = acquaintance.conversation->host(),
                 .socket = acquaintance.conversation->release(),
                 .standing = hello.standing,
                 .introduction = std::move(hello.introduction),

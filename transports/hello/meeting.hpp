@@ -45,6 +45,7 @@ using Examine = std::function<Expected<void>(std::uint32_t rank, const std::stri
 struct MetPeer {
   std::uint32_t rank = 0;
   Purpose purpose = Purpose::link;
+  std::string host;   ///< where it is, see Conversation::host
   Descriptor socket;  ///< over which we met; its end tells that the peer is gone
   Standing standing;
   std::string introduction;

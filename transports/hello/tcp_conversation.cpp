@@ -45,7 +45,7 @@ std::string TcpConversation::host() const {
   runtime::Endpoint theirs{.length = sizeof theirs.address};
   auto* const address = reinterpret_cast<sockaddr*>(&theirs.address);
   const bool known = ::getpeername(socket_.get(), address, &theirs.length) == 0;
-  return known ? runtime::host_of(theirs) : std::string();
+  return known ? runtime::host_of(theirs) : host_;
 }
 
 void TcpConversation::queue_output() {

@@ -15,11 +15,16 @@ namespace lockstep::transports {
 
 /// An exchange of hellos over a TCP connection. Read exactly up to its end, so that what the peer
 /// sends after it stays in the socket for the transport. `socket` is non-blocking and may still be
-/// connecting; `peer` is the address at its other end, for people.
+/// connecting; `peer` is the address at its other end, for people, and `host` the
+/// one that was dialled or that dialled: it stays known when the connection is no more.
 class TcpConversation final : public Conversation {
  public:
-  TcpConversation(Descriptor socket, std::unique_ptr<HelloExchange> exchange, std::string peer)
-      : socket_(std::move(socket)), exchange_(std::move(exchange)), peer_(std::move(peer)) {}
+  TcpConversation(Descriptor socket, std::unique_ptr<HelloExchange> exchange, std::string peer,
+                  std::string host)
+      : socket_(std::move(socket)),
+        exchange_(std::move(exchange)),
+        peer_(std::move(peer)),
+        host_(std::move(host)) {}
 
   bool say(std::span<const std::byte> packet, std::span<const int> descriptors) override;
   Heard hear() override;
@@ -42,6 +47,7 @@ class TcpConversation final : public Conversation {
   Descriptor socket_;
   std::unique_ptr<HelloExchange> exchange_;
   std::string peer_;
+  std::string host_;
   std::vector<std::byte> to_send_;
   std::vector<std::byte> received_;                ///< of what the exchange wants next
   std::optional<std::vector<std::byte>> hello_{};  ///< the peer's

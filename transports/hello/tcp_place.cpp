@@ -57,8 +57,8 @@ std::string TcpPlace::notice() const {
 }
 
 std::unique_ptr<Conversation> TcpPlace::converse(Descriptor socket, Side side,
-                                                 std::uint32_t welcomer_rank,
-                                                 std::string peer) const {
+                                                 std::uint32_t welcomer_rank, std::string peer,
+                                                 std::string host) const {
   set_option(socket, IPPROTO_TCP, TCP_NODELAY);
   std::unique_ptr<HelloExchange> exchange;
   if (options_.key == nullptr) {
@@ -68,7 +68,8 @@ std::unique_ptr<Conversation> TcpPlace::converse(Descriptor socket, Side side,
         *options_.key, side,
         HandshakeTerms{.group = options_.group, .welcomer_rank = welcomer_rank});
   }
-  return std::make_unique<TcpConversation>(std::move(socket), std::move(exchange), std::move(peer));
+  return std::make_unique<TcpConversation>(std::move(socket), std::move(exchange), std::move(peer),
+                                           std::move(host));
 }
 
 Expected<Descriptor> TcpPlace::listen() {
@@ -108,7 +109,7 @@ Expected<std::unique_ptr<Conversation>> TcpPlace::dial(std::uint32_t rank) {
   if (::connect(socket->get(), theirs->generic(), theirs->length) != 0 && errno != EINPROGRESS) {
     return nullptr;  // no route, or nobody there: perhaps not yet
   }
-  return converse(std::move(*socket), Side::dialler, rank, address);
+  return converse(std::move(*socket), Side::dialler, rank, address, runtime::host_of(*theirs));
 }
 
 std::unique_ptr<Conversation> TcpPlace::accept(const Descriptor& listener) {
@@ -116,7 +117,8 @@ std::unique_ptr<Conversation> TcpPlace::accept(const Descriptor& listener) {
   Descriptor socket(::accept4(listener.get(), reinterpret_cast<sockaddr*>(&theirs.address),
                               &theirs.length, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!socket.open()) return nullptr;
-  return converse(std::move(socket), Side::welcomer, options_.my_rank, runtime::host_of(theirs));
+  const std::string host = runtime::host_of(theirs);
+  return converse(std::move(socket), Side::welcomer, options_.my_rank, host, host);
 }
 
 }  // namespace lockstep::transports

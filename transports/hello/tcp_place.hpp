@@ -40,7 +40,7 @@ class TcpPlace final : public MeetingPlace {
   TcpPlace(Options options, const runtime::Endpoint& mine);
   [[nodiscard]] std::unique_ptr<Conversation> converse(Descriptor socket, Side side,
                                                        std::uint32_t welcomer_rank,
-                                                       std::string peer) const;
+                                                       std::string peer, std::string host) const;
 
   Options options_;
   runtime::Endpoint mine_;

@@ -58,6 +58,8 @@ inline constexpr std::size_t kMostPacketBytes = 65'408;
 /// not fit. It is a checksum (XXH3, 128 bits), no defence against who can read packets.
 struct LinkSecret {
   std::uint64_t seed = 0;
+
+  bool operator==(const LinkSecret&) const = default;
 };
 
 /// Writes the seal into a packet that is otherwise complete.

@@ -22,7 +22,7 @@ PacketLink::PacketLink(const PacketLinkOptions& options, std::span<std::byte> re
     : options_(options),
       in_(region, options.region_bytes),
       window_(options.peer_credit, options.packet_bytes),
-      arrived_(options.my_credit, options.packet_bytes),
+      arrived_(options.my_credit, options.peer_packet_bytes),
       congestion_(options.peer_credit) {}
 
 Post PacketLink::push(std::uint32_t copy, std::uint64_t offset, std::span<const std::byte> bytes,
@@ -40,7 +40,7 @@ void PacketLink::fail(DownReason reason) noexcept {
 
 void PacketLink::receive(std::span<const std::byte> packet, std::uint64_t now_ns) noexcept {
   const auto parsed = parse(packet, options_.theirs);
-  if (!parsed || packet.size() > options_.packet_bytes || !window_.could_say(*parsed)) {
+  if (!parsed || packet.size() > options_.peer_packet_bytes || !window_.could_say(*parsed)) {
     ++counts_.rejected;
     return;
   }

@@ -23,8 +23,8 @@ namespace lockstep::transports::packet {
 class Wire {
  public:
   virtual ~Wire() = default;
-  /// False: it is full; nothing was taken. What it takes stays as it is until PacketLink::send
-  /// returns, and no longer.
+  /// False: it is full; nothing was taken. What it takes stays as it is until the link is given a
+  /// packet (PacketLink::receive), so that several can go together.
   virtual bool send(std::span<const std::byte> packet) noexcept = 0;
 };
 
@@ -36,17 +36,28 @@ struct PacketCounts {
   std::uint64_t received = 0;               ///< with a body, in order or early
   std::uint64_t received_again = 0;
   std::uint64_t rejected = 0;  ///< what no correct peer of this link sends
+
+  PacketCounts& operator+=(const PacketCounts& other) noexcept {
+    sent += other.sent;
+    sent_again += other.sent_again;
+    acknowledgements_sent += other.acknowledgements_sent;
+    received += other.received;
+    received_again += other.received_again;
+    rejected += other.rejected;
+    return *this;
+  }
 };
 
 struct PacketLinkOptions {
   std::uint16_t my_rank = 0;
-  LinkSecret mine;                ///< of what this member sends
-  LinkSecret theirs;              ///< of what the peer sends
-  std::size_t packet_bytes = 0;   ///< of the largest packet in either direction
-  std::uint32_t peer_credit = 0;  ///< how many packets the peer has room for
-  std::uint32_t my_credit = 0;    ///< how many packets the peer was told to have room here
-  std::uint64_t give_up_ns = 0;   ///< without progress for so long, the link is down
-  std::size_t region_bytes = 0;   ///< of one copy
+  LinkSecret mine;                    ///< of what this member sends
+  LinkSecret theirs;                  ///< of what the peer sends
+  std::size_t packet_bytes = 0;       ///< of the largest packet that this member sends
+  std::size_t peer_packet_bytes = 0;  ///< of the largest that the peer sends
+  std::uint32_t peer_credit = 0;      ///< how many packets the peer has room for
+  std::uint32_t my_credit = 0;        ///< how many packets the peer was told to have room here
+  std::uint64_t give_up_ns = 0;       ///< without progress for so long, the link is down
+  std::size_t region_bytes = 0;       ///< of one copy
 };
 
 /// One link over packets: ordered writes over a wire that loses, doubles, reorders and damages.

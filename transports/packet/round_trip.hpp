@@ -35,13 +35,15 @@ class RoundTrip {
     if (mutant(Mutant::fixed_timer)) return 200'000'000;
     const double plain = measured_ ? smoothed_ns_ + std::max(4 * deviation_ns_, kGrainNs)
                                    : 3 * static_cast<double>(kFirstNs);
-    const auto once = static_cast<std::uint64_t>(plain);
+    // The peer may wait as long as this member would before it acknowledges.
+    const auto once = static_cast<std::uint64_t>(plain) + acknowledge_within_ns();
     return std::max(once, std::min(once << std::min(attempts, 20U), kMostNs));
   }
 
-  /// How long a packet may wait for an acknowledgement that something carries.
+  /// How long a packet may wait for an acknowledgement that something carries: a packet for it
+  /// alone costs both sides as much as a message, and in a conversation one is soon there.
   [[nodiscard]] std::uint64_t acknowledge_within_ns() const noexcept {
-    return std::clamp<std::uint64_t>(smoothed_ns() / 4, 5'000, 1'000'000);
+    return std::clamp<std::uint64_t>(smoothed_ns() / 4, 50'000, 1'000'000);
   }
 
  private:

@@ -11,12 +11,14 @@
 
 namespace lockstep::bench {
 
-/// The floor of throughput over TCP: every sender streams bare payloads to every other member at
-/// once, with large calls, over the same links as the group's. Payloads are written once per
-/// sender and read whole by every receiver. One object per member.
-class TcpStreams final : public StreamFloor {
+/// The floor of throughput over TCP or UDP: every sender streams bare payloads to every other
+/// member at once, with large calls, over the same links as the group's. Over UDP a call is a
+/// datagram of the size that the transport sends, and receivers tell in shared memory how far they
+/// are, so that nothing is lost and nothing is sent for that. Payloads are written once per sender
+/// and read whole by every receiver. One object per member.
+class SocketStreams final : public StreamFloor {
  public:
-  TcpStreams(Session& session, std::uint32_t rank);
+  SocketStreams(Session& session, std::uint32_t rank);
 
   Expected<Block> run() override;
 
@@ -26,12 +28,16 @@ class TcpStreams final : public StreamFloor {
     std::uint64_t to_send;     ///< bytes of this block
     std::uint64_t sent;        ///< of them
     std::uint64_t to_receive;  ///< bytes of this block
-    std::size_t part = 0;      ///< bytes of a payload that the last receive cut
+    std::uint32_t rank = 0;
+    std::size_t part = 0;       ///< bytes of a payload that the last receive cut
+    std::uint64_t gone = 0;     ///< bytes sent in all blocks
+    std::uint64_t arrived = 0;  ///< bytes received in all blocks
   };
 
   void begin();
   void produce();
   bool send_some(Peer& peer);
+  [[nodiscard]] std::uint64_t datagram_bytes(const Peer& peer) const;
   bool receive_some(Peer& peer);
   void consume(Peer& peer, std::size_t bytes);
   [[nodiscard]] bool complete() const;
@@ -42,6 +48,7 @@ class TcpStreams final : public StreamFloor {
   std::uint32_t rank_;
   std::size_t message_bytes_;
   std::uint64_t messages_;
+  bool udp_;
   std::vector<Peer> peers_;
   std::vector<std::byte> source_;  ///< a ring of whole messages
   std::vector<std::byte> buffer_;

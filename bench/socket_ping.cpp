@@ -1,4 +1,4 @@
-#include "bench/tcp_ping.hpp"
+#include "bench/socket_ping.hpp"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -17,8 +17,8 @@ constexpr std::uint64_t kLast = 1;
 
 }  // namespace
 
-TcpPing::TcpPing(int socket, std::uint64_t payload_bytes, const runtime::TscClock& clock,
-                 bool sleeps)
+SocketPing::SocketPing(int socket, std::uint64_t payload_bytes, const runtime::TscClock& clock,
+                       bool sleeps)
     : PingFloor(payload_bytes),
       socket_(socket),
       message_(std::max<std::uint64_t>(payload_bytes, sizeof(std::uint64_t))),
@@ -26,13 +26,13 @@ TcpPing::TcpPing(int socket, std::uint64_t payload_bytes, const runtime::TscCloc
       patience_(clock, false),
       sleeps_(sleeps) {}
 
-bool TcpPing::wait(short events) {
+bool SocketPing::wait(short events) {
   if (!sleeps_) return patience_.wait();
   pollfd waited{.fd = socket_, .events = events, .revents = 0};
   return ::poll(&waited, 1, static_cast<int>(Patience::kSilenceNs / 1'000'000)) > 0;
 }
 
-bool TcpPing::send(std::uint64_t number) {
+bool SocketPing::send(std::uint64_t number) {
   std::memcpy(message_.data(), &number, sizeof number);
   fill(std::span(message_).subspan(sizeof number), number);
   patience_.renew();
@@ -45,7 +45,7 @@ bool TcpPing::send(std::uint64_t number) {
   return true;
 }
 
-std::uint64_t TcpPing::receive() {
+std::uint64_t SocketPing::receive() {
   patience_.renew();
   for (std::size_t received = 0; received < message_.size();) {
     const ssize_t some = ::recv(socket_, message_.data() + received, message_.size() - received, 0);
@@ -61,8 +61,8 @@ std::uint64_t TcpPing::receive() {
   return number;
 }
 
-Expected<bool> TcpPing::measure(std::uint64_t round_trips, std::uint64_t timeout_ns,
-                                launch::Histogram& histogram) {
+Expected<bool> SocketPing::measure(std::uint64_t round_trips, std::uint64_t timeout_ns,
+                                   launch::Histogram& histogram) {
   constexpr std::uint64_t kUntimed = 32;  // the first ones find the other side and warm the path
   std::uint64_t now_ns = clock_.now_ns();
   std::uint64_t deadline_ns = now_ns + timeout_ns;
@@ -79,7 +79,7 @@ Expected<bool> TcpPing::measure(std::uint64_t round_trips, std::uint64_t timeout
   }
 }
 
-Expected<void> TcpPing::echo() {
+Expected<void> SocketPing::echo() {
   for (std::uint64_t number = 0; (number & kLast) == 0;) {
     number = receive();
     if (number == 0 || !send(number)) return silent_pair();

@@ -11,13 +11,13 @@
 
 namespace lockstep::bench {
 
-/// The floor of latency over TCP: one send(2) there, one back, nothing else. A message is the
-/// payload, at least the eight bytes of its number. Who waits spins on recv(2), or sleeps in
-/// poll(2): as the members do.
-class TcpPing final : public PingFloor {
+/// The floor of latency over TCP or UDP: one send(2) there, one back, nothing else. A message is
+/// the payload, at least the eight bytes of its number (over UDP at most a datagram). Who waits
+/// spins on recv(2), or sleeps in poll(2): as the members do.
+class SocketPing final : public PingFloor {
  public:
   /// `socket` stays the caller's.
-  TcpPing(int socket, std::uint64_t payload_bytes, const runtime::TscClock& clock, bool sleeps);
+  SocketPing(int socket, std::uint64_t payload_bytes, const runtime::TscClock& clock, bool sleeps);
 
   using PingFloor::measure;
   Expected<bool> measure(std::uint64_t round_trips, std::uint64_t timeout_ns,

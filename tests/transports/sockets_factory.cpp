@@ -15,18 +15,19 @@ namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
 
-class NetworkOfTcp final : public Network {
+class NetworkOfSockets final : public Network {
  public:
-  static std::unique_ptr<Network> connect(const Wanted& wanted, bool ipv6, TcpIo io) {
+  static std::unique_ptr<Network> connect(const Wanted& wanted, const std::string& transport,
+                                          bool ipv6, TcpIo io) {
     const auto addresses =
-        launch::local_addresses("tcp", wanted.members, {ipv6 ? "::1" : "127.0.0.1"});
+        launch::local_addresses(transport, wanted.members, {ipv6 ? "::1" : "127.0.0.1"});
     if (!addresses) return nullptr;
-    auto network = std::make_unique<NetworkOfTcp>();
+    auto network = std::make_unique<NetworkOfSockets>();
     network->io_ = io;
     network->endpoints_.resize(wanted.members);
     GroupConfig config{.name = "conformance",
                        .addresses = *addresses,
-                       .transport = "tcp",
+                       .transport = transport,
                        .tcp_io = io == TcpIo::io_uring ? "io_uring" : "sockets",
                        .join_timeout_ns = 30 * kSecond};
     for (std::uint32_t rank = 0; rank < wanted.members; ++rank) {
@@ -90,7 +91,13 @@ class NetworkOfTcp final : public Network {
 
 Implementation tcp(std::string name, bool ipv6, TcpIo io) {
   return {.name = std::move(name), .connect = [ipv6, io](const Wanted& wanted) {
-            return NetworkOfTcp::connect(wanted, ipv6, io);
+            return NetworkOfSockets::connect(wanted, "tcp", ipv6, io);
+          }};
+}
+
+Implementation udp(std::string name, bool ipv6) {
+  return {.name = std::move(name), .connect = [ipv6](const Wanted& wanted) {
+            return NetworkOfSockets::connect(wanted, "udp", ipv6, TcpIo::automatic);
           }};
 }
 
@@ -101,6 +108,12 @@ const Implementation kSocketsIpv6 = tcp("tcp_sockets_ipv6", true, TcpIo::sockets
 INSTANTIATE_TEST_SUITE_P(tcp, Conformance,
                          testing::Values(kSockets, kSocketsIpv6, kUring, behind_faults(kSockets),
                                          behind_faults(kUring)),
+                         name_of);
+
+const Implementation kUdp = udp("udp", false);
+const Implementation kUdpIpv6 = udp("udp_ipv6", true);
+
+INSTANTIATE_TEST_SUITE_P(udp, Conformance, testing::Values(kUdp, kUdpIpv6, behind_faults(kUdp)),
                          name_of);
 
 }  // namespace

@@ -1,0 +1,106 @@
+#include "transports/udp/udp_socket.hpp"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace lockstep::transports {
+namespace {
+
+/// A byte more than a packet may have: a longer one shows by filling it.
+constexpr std::size_t kOneMore = 8;
+
+std::size_t granted(int socket, int forced, int plain, std::size_t wanted) {
+  const int bytes = static_cast<int>(wanted);
+  if (::setsockopt(socket, SOL_SOCKET, forced, &bytes, sizeof bytes) != 0) {
+    ::setsockopt(socket, SOL_SOCKET, plain, &bytes, sizeof bytes);
+  }
+  int got = 0;
+  socklen_t length = sizeof got;
+  ::getsockopt(socket, SOL_SOCKET, plain, &got, &length);
+  return static_cast<std::size_t>(got);
+}
+
+}  // namespace
+
+UdpSocket::UdpSocket(Descriptor socket, std::size_t packet_bytes)
+    : socket_(std::move(socket)),
+      packet_bytes_(packet_bytes + kOneMore),
+      buffer_(std::make_unique<std::byte[]>(kBatch * packet_bytes_)) {
+  for (std::size_t i = 0; i < kBatch; ++i) {
+    in_pieces_[i] = {buffer_.get() + i * packet_bytes_, packet_bytes_};
+    in_[i].msg_hdr.msg_iov = &in_pieces_[i];
+    in_[i].msg_hdr.msg_iovlen = 1;
+    out_[i].msg_hdr.msg_iov = &out_pieces_[i];
+    out_[i].msg_hdr.msg_iovlen = 1;
+  }
+}
+
+Expected<std::unique_ptr<UdpSocket>> UdpSocket::open(const runtime::Endpoint& mine,
+                                                     std::size_t packet_bytes,
+                                                     std::size_t wanted_bytes, Notices& notices) {
+  Descriptor socket(::socket(mine.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket.open()) {
+    return fail(ErrorCode::system, fmt::format("cannot make a UDP socket: {}; raise the limit of "
+                                               "open files (ulimit -n) if it is reached",
+                                               std::strerror(errno)));
+  }
+  runtime::Endpoint bound = mine;
+  if (::bind(socket.get(), bound.generic(), bound.length) != 0 && errno == EADDRINUSE) {
+    runtime::set_port(bound, 0);
+    notices.add(fmt::format("UDP port {} is taken; using another, which a firewall may not know",
+                            runtime::port_of(mine)));
+    if (::bind(socket.get(), bound.generic(), bound.length) == 0) errno = 0;
+  }
+  bound.length = sizeof bound.address;
+  const int named =
+      ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&bound.address), &bound.length);
+  if (named != 0 || runtime::port_of(bound) == 0) {
+    return fail(ErrorCode::system, fmt::format("cannot bind a UDP socket to {}: {}; see "
+                                               "group.addresses and group.self",
+                                               runtime::to_text(mine), std::strerror(errno)));
+  }
+  std::unique_ptr<UdpSocket> made(new UdpSocket(std::move(socket), packet_bytes));
+  made->port_ = runtime::port_of(bound);
+  const int number = made->descriptor();
+  made->held_bytes_ = granted(number, SO_RCVBUFFORCE, SO_RCVBUF, wanted_bytes);
+  granted(number, SO_SNDBUFFORCE, SO_SNDBUF, wanted_bytes);
+  return made;
+}
+
+void UdpSocket::collect(std::span<const std::byte> packet, const runtime::Endpoint& to) noexcept {
+  if (collected_ == kBatch) submit();
+  out_pieces_[collected_] = {const_cast<std::byte*>(packet.data()), packet.size()};
+  msghdr& head = out_[collected_].msg_hdr;
+  head.msg_name = const_cast<sockaddr*>(to.generic());
+  head.msg_namelen = to.length;
+  ++collected_;
+}
+
+void UdpSocket::submit() noexcept {
+  std::size_t sent = 0;
+  while (sent < collected_) {
+    const int took = ::sendmmsg(socket_.get(), out_.data() + sent,
+                                static_cast<unsigned>(collected_ - sent), MSG_NOSIGNAL);
+    if (took <= 0 && errno == EINTR) continue;
+    // The first of them was refused (no route, no room, a rule of the firewall): that one is lost.
+    sent += took > 0 ? static_cast<std::size_t>(took) : 1;
+  }
+  collected_ = 0;
+}
+
+std::size_t UdpSocket::receive_some() noexcept {
+  if (!came_in_numbers_) {
+    const ssize_t got = ::recv(socket_.get(), buffer_.get(), packet_bytes_, 0);
+    if (got < 0) return 0;
+    in_[0].msg_len = static_cast<unsigned>(got);
+    came_in_numbers_ = true;
+    return 1;
+  }
+  const int got = ::recvmmsg(socket_.get(), in_.data(), kBatch, 0, nullptr);
+  came_in_numbers_ = got > 1;
+  return got > 0 ? static_cast<std::size_t>(got) : 0;
+}
+
+}  // namespace lockstep::transports

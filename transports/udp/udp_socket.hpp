@@ -1,0 +1,80 @@
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "lockstep/error.hpp"
+#include "runtime/endpoint.hpp"
+#include "transports/hello/descriptor.hpp"
+#include "transports/notices.hpp"
+
+namespace lockstep::transports {
+
+/// One UDP socket for all peers. What is to be sent is collected and goes with one sendmmsg(2);
+/// what is there comes with one recvmmsg(2), or with one recv(2) while packets come singly: an
+/// empty look is the most frequent call of a reactor that spins.
+///
+/// The reactor's thread only; nothing blocks or allocates after `open`.
+class UdpSocket {
+ public:
+  /// Bound to the address and port of `mine`, or to any port of that address if that one is taken
+  /// (with a notice). Takes packets of at most `packet_bytes`. Asks the kernel to hold
+  /// `wanted_bytes` of packets that were not yet looked at; `held_bytes` is what it granted.
+  /// Errors: system.
+  static Expected<std::unique_ptr<UdpSocket>> open(const runtime::Endpoint& mine,
+                                                   std::size_t packet_bytes,
+                                                   std::size_t wanted_bytes, Notices& notices);
+
+  [[nodiscard]] int descriptor() const noexcept { return socket_.get(); }
+  [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+  [[nodiscard]] std::size_t held_bytes() const noexcept { return held_bytes_; }
+
+  /// Collects one packet; sends what was collected before if there is no room. Neither the bytes
+  /// nor the address may change until `submit`.
+  void collect(std::span<const std::byte> packet, const runtime::Endpoint& to) noexcept;
+  /// Sends what was collected. What the kernel does not take is lost, as on the wire.
+  void submit() noexcept;
+
+  /// Hands every packet that is there to `take`, at most kMostPerPoll.
+  template <class Take>
+  void receive(Take take) noexcept {
+    std::size_t taken = 0;
+    while (taken < kMostPerPoll) {
+      const std::size_t count = receive_some();
+      for (std::size_t i = 0; i < count; ++i) take(packet(i));
+      taken += count;
+      if (count < kBatch) return;
+    }
+  }
+
+ private:
+  static constexpr std::size_t kBatch = 32;
+  /// So that sending and the rest of the loop get their turn.
+  static constexpr std::size_t kMostPerPoll = 8 * kBatch;
+
+  UdpSocket(Descriptor socket, std::size_t packet_bytes);
+  std::size_t receive_some() noexcept;
+  [[nodiscard]] std::span<const std::byte> packet(std::size_t i) const noexcept {
+    return {buffer_.get() + i * packet_bytes_, in_[i].msg_len};
+  }
+
+  Descriptor socket_;
+  std::size_t packet_bytes_;
+  std::uint16_t port_ = 0;
+  std::size_t held_bytes_ = 0;
+  bool came_in_numbers_ = false;  ///< more than one packet, the last time
+  std::size_t collected_ = 0;
+  std::array<iovec, kBatch> out_pieces_{};
+  std::array<mmsghdr, kBatch> out_{};
+  std::array<iovec, kBatch> in_pieces_{};
+  std::array<mmsghdr, kBatch> in_{};
+  std::unique_ptr<std::byte[]> buffer_;
+};
+
+}  // namespace lockstep::transports
