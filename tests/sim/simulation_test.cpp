@@ -41,6 +41,15 @@ TEST(Simulation, TheProtocolKeepsItsInvariants) {
   }
 }
 
+// Found by ci/long: rank 2 was in the next view, by what rank 0 said, before its own link to the
+// crashed member told it.
+TEST(Simulation, WhoHearsOfACrashFromAnotherNeedNotBeToldByItsLink) {
+  constexpr std::uint64_t kSeed = 78'301;
+  Trace trace(false);
+  const Report report = run(kSeed, {}, trace);
+  EXPECT_FALSE(report.violation.has_value()) << *report.violation;
+}
+
 TEST(Simulation, EveryRunDoesWork) {
   for (std::uint64_t seed = 1; seed <= 50; ++seed) {
     Scenario scenario = draw_scenario(seed);
