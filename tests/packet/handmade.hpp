@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <vector>
 
 #include "tests/packet/lossy_wire.hpp"
@@ -22,10 +23,11 @@ inline std::vector<std::byte> made(Head head, std::vector<std::byte> body = {},
   head.sender = 1;
   head.body_bytes = static_cast<std::uint32_t>(body.size());
   head.ahead_words = static_cast<std::uint8_t>(ahead.size());
-  std::vector<std::byte> packet(sizeof head + body.size() + ahead.size() * 8);
-  std::memcpy(packet.data(), &head, sizeof head);
-  std::memcpy(packet.data() + sizeof head, body.data(), body.size());
-  std::memcpy(packet.data() + sizeof head + body.size(), ahead.data(), ahead.size() * 8);
+  const auto bytes = [](const auto& range) { return std::as_bytes(std::span(range)); };
+  std::vector<std::byte> packet;
+  for (const auto part : {bytes(std::span(&head, 1)), bytes(body), bytes(ahead)}) {
+    packet.insert(packet.end(), part.begin(), part.end());
+  }
   seal(packet, secret);
   return packet;
 }
