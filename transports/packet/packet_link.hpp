@@ -73,8 +73,8 @@ struct PacketLinkOptions {
 ///  - after a few round trips of silence the oldest is sent again, at growing intervals;
 ///  - after `give_up_ns` without progress the link is down.
 ///
-/// docs/packets.md has the sentences, and which broken version shows that each is checked. After
-/// RFC 9002 (QUIC's loss detection), whose packet numbers these are.
+/// docs/packets.md has the sentences; mutant.hpp those with a broken version that checks catch.
+/// After RFC 9002 (QUIC's loss detection), whose packet numbers these are.
 ///
 /// One thread. Allocates when made, not later.
 class PacketLink {

@@ -8,7 +8,7 @@
 namespace lockstep::transports {
 namespace {
 
-/// A byte more than a packet may have: a longer one shows by filling it.
+/// More than a packet may have, so that a longer one shows.
 constexpr std::size_t kOneMore = 8;
 
 std::size_t granted(int socket, int forced, int plain, std::size_t wanted) {

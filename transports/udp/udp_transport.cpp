@@ -144,23 +144,21 @@ class UdpTransport::Maker final : public LinkMaker {
     const auto theirs = decode_udp_parameters(peer.parameters);
     if (!theirs) return std::unexpected(theirs.error());
     // Not asked of the socket: a peer that has died meanwhile is one that does not answer.
-    runtime::Endpoint address = options_.address;
-    runtime::set_port(address, theirs->port);
-    if (auto at = runtime::at_host(address, peer.host); !at)
-      return std::unexpected(at.error());
-    else
-      address = *at;
+    runtime::Endpoint at_my_host = options_.address;
+    runtime::set_port(at_my_host, theirs->port);
+    const auto address = runtime::at_host(at_my_host, peer.host);
+    if (!address) return std::unexpected(address.error());
     Notices notices;
     auto region = make_block(options_.region_bytes * kRegionCopies, "the region of a peer",
                              options_.blocks, notices);
     if (!region) return std::unexpected(region.error());
     const std::size_t packet_bytes =
-        std::min<std::size_t>(packet_bytes_to(address), theirs->packet_bytes);
+        std::min<std::size_t>(packet_bytes_to(*address), theirs->packet_bytes);
     const UdpParameters& mine = offered_[peer.rank];
     return std::make_unique<Arrival>(
         std::move(notices),
         std::make_unique<Link>(
-            peer.rank, address, std::move(*region),
+            peer.rank, *address, std::move(*region),
             packet::PacketLinkOptions{.my_rank = static_cast<std::uint16_t>(options_.my_rank),
                                       .mine = mine.secret,
                                       .theirs = theirs->secret,
