@@ -8,48 +8,53 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <set>
-#include <utility>
 
 #include "runtime/endpoint.hpp"
 
 namespace lockstep::launch {
 namespace {
 
-/// Both families keep the port in the same place.
-static_assert(offsetof(sockaddr_in, sin_port) == offsetof(sockaddr_in6, sin6_port));
-in_port_t& port_of(sockaddr_storage& address) {
-  return reinterpret_cast<sockaddr_in&>(address).sin_port;
+/// Ports for those who are about to listen lie below those that Linux gives to whoever asks for any
+/// (net.ipv4.ip_local_port_range), so that no connection takes one meanwhile.
+constexpr std::uint32_t kFirstPort = 10'240;
+constexpr std::uint32_t kPastPort = 32'768;
+/// Processes whose numbers are neighbours begin so far apart: what one of them asks for in all.
+constexpr std::uint32_t kPortsApart = 64;
+
+/// The next port that this process may try. Any thread.
+std::uint16_t next_port() {
+  static std::atomic<std::uint32_t> asked{0};
+  const std::uint32_t first = static_cast<std::uint32_t>(::getpid()) * kPortsApart;
+  return static_cast<std::uint16_t>(kFirstPort + (first + asked++) % (kPastPort - kFirstPort));
 }
 
-/// Keeps a port that the system chose until it ends.
-class Reserved {
- public:
-  explicit Reserved(runtime::Endpoint host)
-      : socket_(::socket(host.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    port_of(host.address) = 0;
-    auto* generic = reinterpret_cast<sockaddr*>(&host.address);
-    if (::bind(socket_, generic, host.length) != 0) return;
-    if (::getsockname(socket_, generic, &host.length) != 0) return;
-    port_ = ntohs(port_of(host.address));
-  }
-  ~Reserved() {
-    if (socket_ >= 0) ::close(socket_);
-  }
-  Reserved(Reserved&& other) noexcept
-      : socket_(std::exchange(other.socket_, -1)), port_(other.port_) {}
-  Reserved& operator=(Reserved&&) = delete;
-  /// 0: none was to be had, see errno.
-  [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+/// Whether a socket of `type` could listen at `endpoint` now; errno says why not.
+bool can_bind(const runtime::Endpoint& endpoint, int type) {
+  const int socket = ::socket(endpoint.family(), type | SOCK_CLOEXEC, 0);
+  if (socket < 0) return false;
+  const bool bound = ::bind(socket, endpoint.generic(), endpoint.length) == 0;
+  const int error = errno;
+  ::close(socket);
+  errno = error;
+  return bound;
+}
 
- private:
-  int socket_;
-  std::uint16_t port_ = 0;
-};
+/// A port that is free at `host`, for streams and for packets; 0: none, see errno.
+std::uint16_t free_port(runtime::Endpoint host) {
+  for (std::uint32_t tried = kFirstPort; tried < kPastPort; ++tried) {
+    const std::uint16_t port = next_port();
+    runtime::set_port(host, port);
+    if (can_bind(host, SOCK_STREAM) && can_bind(host, SOCK_DGRAM)) return port;
+    if (errno != EADDRINUSE && errno != EACCES) return 0;
+  }
+  return 0;
+}
 
 /// Address and interface of each device's first port, as the kernel shows them.
 std::vector<std::string> rdma_hosts() {
@@ -92,20 +97,19 @@ Expected<std::vector<std::string>> local_addresses(std::string_view transport, s
   auto chosen = given.empty() ? default_hosts(transport) : given;
   if (!chosen) return chosen;
   const std::vector<std::string>& hosts = *chosen;
-  std::vector<Reserved> reserved;  // all at once, so that all differ
   std::vector<std::string> addresses;
   for (std::uint32_t i = 0; i < count; ++i) {
     const std::string& host = hosts[i % hosts.size()];
     const std::string bracketed = host.contains(':') ? fmt::format("[{}]", host) : host;
     const auto endpoint = runtime::parse_endpoint(bracketed + ":1");
     if (!endpoint) return std::unexpected(endpoint.error());
-    const Reserved& one = reserved.emplace_back(*endpoint);
-    if (one.port() == 0) {
+    const std::uint16_t port = free_port(*endpoint);
+    if (port == 0) {
       return fail(ErrorCode::system,
                   fmt::format("no free port at {}: {}; is it an address of this host?", host,
                               std::strerror(errno)));
     }
-    addresses.push_back(fmt::format("{}:{}", bracketed, one.port()));
+    addresses.push_back(fmt::format("{}:{}", bracketed, port));
   }
   return addresses;
 }

@@ -13,7 +13,8 @@ namespace lockstep::launch {
 /// about to start over `transport`; `hosts` (IP literals) in turn: "127.0.0.1:40001",
 /// "[::1]:40002". Without hosts: for tcp the loopback address, for verbs the IPv4 addresses of the
 /// interfaces below this host's RDMA devices. A transport that needs no addresses gets none.
-/// Somebody else may take a port before they do. Errors: configuration (no such host),
+/// Processes that ask at the same time get different ports, as long as each asks for few; a
+/// stranger may still take one before the members do. Errors: configuration (no such host),
 /// not_supported (no RDMA device has an address), system.
 Expected<std::vector<std::string>> local_addresses(std::string_view transport, std::uint32_t count,
                                                    const std::vector<std::string>& hosts);
