@@ -24,6 +24,7 @@ constexpr std::string_view kNameRequirement = "1 to 40 characters of [a-zA-Z0-9_
 constexpr std::array<std::string_view, 4> kIdleWords = {"automatic", "spin", "yield", "backoff"};
 constexpr std::array<std::string_view, 3> kHugePagesWords = {"automatic", "never", "required"};
 constexpr std::array<std::string_view, 5> kTransportWords = {"auto", "shm", "tcp", "udp", "verbs"};
+constexpr std::array<std::string_view, 3> kEncryptionWords = {"always", "automatic", "never"};
 constexpr std::array<std::string_view, 3> kTcpIoWords = {"automatic", "io_uring", "sockets"};
 static_assert(std::to_underlying(IdlePolicy::backoff) == kIdleWords.size() - 1);
 static_assert(std::to_underlying(HugePages::required) == kHugePagesWords.size() - 1);
@@ -162,6 +163,7 @@ std::span<const Setting> settings() {
       of_member<&G::addresses>("addresses", Names{.empty_allowed = true, .of_addresses = true}),
       of_group<&G::transport>("transport", Words{kTransportWords}),
       of_member<&G::key_file>("key_file", Path{}),
+      of_group<&G::encryption>("encryption", Words{kEncryptionWords}),
       of_member<&G::tcp_io>("tcp_io", Words{kTcpIoWords}),
       of_member<&G::verbs_device>("verbs_device", Path{}),
       of_member<&G::verbs_gid_index>("verbs_gid_index", Whole{-1, 1'023}),
@@ -300,6 +302,17 @@ std::optional<Problem> contradiction(const GroupConfig& config) {
                    fmt::format("must name where this member listens, and others as far "
                                "as known, when group.transport is \"{}\"",
                                config.transport));
+  }
+  if (config.encryption == "always") {
+    if (config.transport == "shm" || config.transport == "verbs") {
+      return problem("encryption",
+                     fmt::format("cannot be \"always\" over {}: only tcp, udp and dpdk "
+                                 "can encrypt; see docs/security.md",
+                                 config.transport));
+    }
+    if (config.key_file.empty()) {
+      return problem("encryption", "cannot be \"always\" without group.key_file");
+    }
   }
   const bool counted = !config.members.empty() && !config.addresses.empty();
   if (counted && config.addresses.size() != config.members.size()) {

@@ -34,6 +34,11 @@ TcpIo tcp_io_of(std::string_view word) {
   return word == "sockets" ? TcpIo::sockets : TcpIo::automatic;
 }
 
+Encryption encryption_of(std::string_view word) {
+  if (word == "always") return Encryption::always;
+  return word == "never" ? Encryption::never : Encryption::off_host;
+}
+
 Expected<Opened> open_shm(std::uint32_t members, const ConnectOptions& options) {
   return opened(ShmTransport::open({.members = members,
                                     .region_bytes = options.region_bytes,
@@ -125,8 +130,10 @@ Expected<Connection> connect(const GroupConfig& config, const ConnectOptions& op
                                         .region_bytes = options.region_bytes,
                                         .timeout_ns = config.join_timeout_ns,
                                         .incarnation = options.incarnation,
+                                        .machine = this_machine(),
                                         .introduction = options.introduction},
                             .key = nullptr,
+                            .encryption = encryption_of(config.encryption),
                             .doorbell = options.doorbell};
   std::unique_ptr<MeetingPlace> place;
   Expected<Opened> medium = Opened{};

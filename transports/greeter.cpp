@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "runtime/side_thread.hpp"
+#include "transports/hello/sealed_channel.hpp"
 #include "transports/hello/socket_channel.hpp"
 
 namespace lockstep::transports {
@@ -27,6 +28,8 @@ MeetingOptions fitted(MeetingOptions options, const LinkMaker& maker) {
 Greeter::Greeter(Options options, std::unique_ptr<MeetingPlace> place,
                  std::unique_ptr<LinkMaker> maker, Examine examine)
     : key_(std::move(options.key)),
+      encryption_(options.encryption),
+      machine_(options.meeting.machine),
       doorbell_(options.doorbell),
       place_(std::move(place)),
       maker_(std::move(maker)),
@@ -146,6 +149,21 @@ void Greeter::obey() {
   for (const auto& [link, purpose] : orders.calls) meeting_.call(link, purpose);
 }
 
+/// The keys that a link is made with, if any.
+void Greeter::settle_keys(MetPeer& peer) const {
+  if (!peer.keys) return;
+  if (!seals(encryption_, machine_, peer.machine)) {
+    peer.keys.reset();
+    return;
+  }
+  peer.keys->cipher = common_cipher(machine_, peer.machine);
+}
+
+Expected<std::unique_ptr<StateChannel>> Greeter::state_channel(MetPeer&& peer) {
+  if (peer.keys) return SealedChannel::create(std::move(peer.socket), *peer.keys);
+  return SocketChannel::create(std::move(peer.socket));
+}
+
 Expected<void> Greeter::keep(MetPeer&& peer) {
   Arrival arrival{.link = peer.rank,
                   .purpose = peer.purpose,
@@ -154,6 +172,7 @@ Expected<void> Greeter::keep(MetPeer&& peer) {
   switch (peer.purpose) {
     case Purpose::link:
     case Purpose::mend: {
+      settle_keys(peer);
       auto made = maker_->make(std::move(peer));
       if (!made) return std::unexpected(made.error());
       arrival.newcomer = std::move(*made);
@@ -163,7 +182,8 @@ Expected<void> Greeter::keep(MetPeer&& peer) {
       arrival.life_line = std::move(peer.socket);
       break;
     case Purpose::state: {
-      auto channel = SocketChannel::create(std::move(peer.socket));
+      settle_keys(peer);
+      auto channel = state_channel(std::move(peer));
       if (!channel) return std::unexpected(channel.error());
       arrival.state = std::move(*channel);
       break;

@@ -13,6 +13,7 @@
 #include "lockstep/error.hpp"
 #include "runtime/doorbell.hpp"
 #include "transports/hello/group_key.hpp"
+#include "transports/hello/machine.hpp"
 #include "transports/hello/meeting.hpp"
 #include "transports/link_maker.hpp"
 #include "transports/state_channel.hpp"
@@ -40,8 +41,9 @@ class Greeter {
  public:
   struct Options {
     MeetingOptions meeting;
-    std::unique_ptr<GroupKey> key;  ///< null: members are not authenticated
-    int doorbell = -1;              ///< the reactor's; rung for each arrival; stays the caller's
+    std::unique_ptr<GroupKey> key;                 ///< null: members are not authenticated
+    Encryption encryption = Encryption::off_host;  ///< with a key
+    int doorbell = -1;  ///< the reactor's; rung for each arrival; stays the caller's
   };
   /// `maker` belongs to a transport that outlives this; `place` may use options.key.
   Greeter(Options options, std::unique_ptr<MeetingPlace> place, std::unique_ptr<LinkMaker> maker,
@@ -89,6 +91,8 @@ class Greeter {
     std::vector<std::pair<LinkId, Purpose>> calls;
   };
 
+  void settle_keys(MetPeer& peer) const;
+  static Expected<std::unique_ptr<StateChannel>> state_channel(MetPeer&& peer);
   Expected<void> keep(MetPeer&& peer);
   Expected<void> start();
   static void* run(void* self);
@@ -98,6 +102,8 @@ class Greeter {
   void fail_for_good(const Error& error);
 
   const std::unique_ptr<GroupKey> key_;
+  const Encryption encryption_;
+  const Machine machine_;
   const int doorbell_;
   const std::unique_ptr<MeetingPlace> place_;
   const std::unique_ptr<LinkMaker> maker_;

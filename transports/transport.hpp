@@ -135,6 +135,10 @@ class Transport {
   /// medium has no use for it.
   virtual void hold_life_line(LinkId link, Descriptor line) noexcept;
 
+  /// What is sent from now on is sealed with the next key of each link, where links have keys: once
+  /// for every view. Who gets hold of a member's memory then cannot read what was sent before.
+  virtual void renew_keys() noexcept {}
+
   /// Tells peers whether this reactor ever sleeps. Until it is told, it may; peers of one that
   /// never does are spared what waking it costs.
   virtual void set_never_sleeps(bool never) noexcept = 0;

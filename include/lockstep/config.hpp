@@ -77,6 +77,10 @@ struct GroupConfig {
   /// whoever reaches a member's port is believed. Over shared memory the kernel tells whose a
   /// process is.
   std::string key_file{};
+  /// Whether what members send over TCP, UDP and DPDK is encrypted, link by link: "automatic":
+  /// where there is a key_file and the two run on different hosts; "always", which needs a
+  /// key_file; "never". See docs/security.md.
+  std::string encryption = "automatic";
   /// TCP only: through "io_uring", by the calls of plain "sockets", or "automatic": what was
   /// measured to be faster, which is sockets so far.
   std::string tcp_io = "automatic";

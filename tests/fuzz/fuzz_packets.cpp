@@ -1,10 +1,11 @@
 // What may come to the port of a member over packets: anything at all, and packets with a true seal
-// from a peer that went mad. Nothing may be read or written out of bounds, what does not fit is
-// counted, and the link ends or goes on.
+// from a peer that went mad, with keys or without. Nothing may be read or written out of bounds,
+// what does not fit is counted, and the link ends or goes on.
 
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "transports/packet/packet_link.hpp"
@@ -20,13 +21,19 @@ constexpr std::size_t kRegion = 256;
 
 class Nowhere final : public packet::Wire {
  public:
+  explicit Nowhere(const LinkKeys* keys) {
+    if (keys != nullptr) ear_.emplace(*keys, 512);
+  }
   bool send(std::span<const std::byte> bytes) noexcept override {
     // What a member says must always be sound.
-    if (!packet::parse(bytes, kMine)) std::abort();
+    const bool sound =
+        ear_ ? ear_->open(bytes).has_value() : packet::parse(bytes, kMine).has_value();
+    if (!sound) std::abort();
     return (++count_ & 7U) != 0;
   }
 
  private:
+  std::optional<packet::PacketOpener> ear_;
   unsigned count_ = 0;
 };
 
@@ -34,9 +41,16 @@ class Nowhere final : public packet::Wire {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::span<const std::byte> input(reinterpret_cast<const std::byte*>(data), size);
+  // Both ends have one key for both directions, so that what one seals the other opens.
+  LinkKeys keys;
+  std::fill_n(keys.sending.data(), Secret::size(), static_cast<unsigned char>(1));
+  std::fill_n(keys.receiving.data(), Secret::size(), static_cast<unsigned char>(1));
+  const bool encrypted = size % 2 == 1;
+  packet::PacketSealer peer(keys, 1, 2'048);
   std::vector<std::byte> memory(64 + kRegion * kRegionCopies + 64, std::byte{0x5a});
   PacketLink link({.mine = kMine,
                    .theirs = kTheirs,
+                   .keys = encrypted ? &keys : nullptr,
                    .packet_bytes = 512,
                    .peer_packet_bytes = 512,
                    .peer_credit = 8,
@@ -44,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                    .give_up_ns = 1'000'000,
                    .region_bytes = kRegion},
                   std::span(memory).subspan(64, kRegion * kRegionCopies));
-  Nowhere wire;
+  Nowhere wire(encrypted ? &keys : nullptr);
   const std::uint64_t words[4] = {};
   std::uint64_t now_ns = 1'000;
   while (input.size() >= 2) {
@@ -68,10 +82,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if ((shape & 0x2000U) != 0) head.newest %= 16;
       head.kind = head.body_bytes > 0 ? packet::Kind::data : packet::Kind::acknowledgement;
       std::memcpy(one.data(), &head, sizeof head);
-      packet::seal(one, kTheirs);
+      if (encrypted) {
+        const auto sealed = peer.seal(one, 0);
+        std::copy(sealed.begin(), sealed.end(), one.begin());
+      } else {
+        packet::seal(one, kTheirs);
+      }
     }
     link.receive(one, now_ns);
     if ((shape & 0x4000U) != 0) (void)link.push(0, 0, std::as_bytes(std::span(words)), now_ns);
+    if ((shape & 0x1800U) == 0x1800U) link.renew_keys();
     link.send(now_ns, wire, (shape & 0x8000U) != 0);
     now_ns += shape;
     if (const std::uint64_t due_ns = link.deadline_ns(); due_ns <= now_ns) {

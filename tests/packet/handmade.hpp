@@ -43,10 +43,12 @@ inline std::vector<std::byte> word_written(std::uint64_t word) {
 
 /// One link whose peer is played by a test.
 struct LoneLink {
-  LoneLink()
+  /// `keys`: if it encrypts.
+  explicit LoneLink(const LinkKeys* keys = nullptr)
       : link({.my_rank = 0,
               .mine = kMine,
               .theirs = kTheirs,
+              .keys = keys,
               .packet_bytes = 1'024,
               .peer_packet_bytes = 1'024,
               .peer_credit = kCredit,
@@ -71,7 +73,7 @@ struct LoneLink {
   }
 
   std::vector<std::byte> region = std::vector<std::byte>(kRegionBytes * kRegionCopies);
-  LossyWire wire{{}, 1};
+  LossyWire wire{WireFaults{}, 1};
   PacketLink link;
 };
 

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "tests/packet/number_judge.hpp"
 #include "transports/packet/packet_link.hpp"
 #include "transports/sim/random.hpp"
 
@@ -17,6 +18,7 @@ struct WireFaults {
   std::uint32_t duplicate_permille = 0;
   std::uint32_t reorder_permille = 0;  ///< these take up to `late_ns` longer
   std::uint32_t damage_permille = 0;   ///< a bit, or a piece of the end
+  std::uint32_t replay_permille = 0;   ///< somebody sends once more what passed before
   std::uint64_t delay_ns = 10'000;
   std::uint64_t late_ns = 100'000;
   std::uint64_t blackout_from_ns = 0;  ///< nothing that is sent then arrives
@@ -35,6 +37,8 @@ class LossyWire final : public Wire {
   bool send(std::span<const std::byte> packet) noexcept override {
     if (waiting_.size() >= faults_.most_waiting) return false;
     ++sent_;
+    if (numbers_ != nullptr) numbers_->look(packet);
+    if (faults_.replay_permille > 0) play_back(packet);
     const bool dark = now_ns_ >= faults_.blackout_from_ns && now_ns_ < faults_.blackout_to_ns;
     if (dark || random_.chance(faults_.loss_permille)) {
       ++lost_;
@@ -47,6 +51,8 @@ class LossyWire final : public Wire {
     }
     return true;
   }
+
+  void set_judge(NumberJudge* numbers) { numbers_ = numbers; }
 
   [[nodiscard]] std::uint64_t next_arrival_ns() const {
     return waiting_.empty() ? PacketLink::kNever : waiting_.begin()->first;
@@ -65,6 +71,11 @@ class LossyWire final : public Wire {
   [[nodiscard]] std::uint64_t doubled() const { return doubled_; }
 
  private:
+  void play_back(std::span<const std::byte> packet) {
+    passed_.emplace_back(packet.begin(), packet.end());
+    if (random_.chance(faults_.replay_permille)) carry(passed_[random_.below(passed_.size())]);
+  }
+
   void carry(std::span<const std::byte> packet) {
     std::vector<std::byte> copy(packet.begin(), packet.end());
     if (random_.chance(faults_.damage_permille)) {
@@ -84,6 +95,8 @@ class LossyWire final : public Wire {
   Random random_;
   std::uint64_t now_ns_ = 0;
   std::multimap<std::uint64_t, std::vector<std::byte>> waiting_;  ///< by arrival
+  std::vector<std::vector<std::byte>> passed_;
+  NumberJudge* numbers_ = nullptr;
   std::uint64_t sent_ = 0;
   std::uint64_t lost_ = 0;
   std::uint64_t damaged_ = 0;

@@ -1,7 +1,10 @@
 #include "tests/packet/packet_checks.hpp"
 
+#include <algorithm>
+
 #include "tests/packet/handmade.hpp"
 #include "tests/packet/packet_pair.hpp"
+#include "tests/packet/test_keys.hpp"
 
 namespace lockstep::transports::packet {
 namespace {
@@ -164,6 +167,80 @@ std::string a_packet_of_another_link(std::uint64_t /*seed*/) {
   return rejects(lone, other) ? "" : "it was taken";
 }
 
+/// It changes nothing, not even what is owed.
+std::string a_packet_that_comes_twice(std::uint64_t /*seed*/) {
+  LoneLink lone;
+  const auto packet = made({.transmission = 1}, word_written(7));
+  const auto word = made({.kind = Kind::acknowledgement, .transmission = 1});
+  for (const auto& one : {packet, word}) lone.hear(one);
+  lone.link.send(3'000, lone.wire, true);
+  for (const auto& one : {packet, word}) lone.hear(one);
+  if (lone.link.deadline_ns() != PacketLink::kNever) return "it was answered again";
+  return lone.link.counts().received_again == 2 ? "" : "it was not counted";
+}
+
+// ---- encrypted ---------------------------------------------------------------------------------
+
+/// Nothing that is written can be read on the wire.
+std::string secrecy(std::uint64_t seed) {
+  LinkKeys keys;
+  make_test_keys(seed, false, keys);
+  LoneLink lone(&keys);
+  const std::vector<std::uint64_t> words(8, 0x5ec2'e700'5ec2'e7aa);
+  const auto secret = std::as_bytes(std::span(words));
+  lone.link.push(0, 0, secret, 1);
+  lone.link.send(1'000, lone.wire, true);
+  lone.wire.set_now(1'000'000);
+  const auto packet = lone.wire.take();
+  if (packet.size() < sizeof(Head) + secret.size()) return "nothing was sent";
+  const auto found = std::ranges::search(packet, secret.first(sizeof(std::uint64_t)));
+  return found.empty() ? "" : "it can be read";
+}
+
+/// The other end's keys, and none.
+std::string another_key(std::uint64_t seed) {
+  LinkKeys keys;
+  make_test_keys(seed, false, keys);
+  LoneLink lone(&keys);
+  lone.talk(1);
+  if (!rejects(lone, made({.transmission = 1}, word_written(7)))) return "the clear was taken";
+  LinkKeys others;
+  make_test_keys(seed + 1, true, others);
+  LoneLink stranger(&others);
+  stranger.talk(1);
+  stranger.wire.set_now(1'000'000);
+  return rejects(lone, stranger.wire.take()) ? "" : "what a stranger sealed was taken";
+}
+
+/// Everything that a wire and who sits on it can do, while keys are renewed all the time.
+std::string encrypted(std::uint64_t seed) {
+  PairScenario scenario{.seed = seed,
+                        .faults = {.loss_permille = 100,
+                                   .duplicate_permille = 100,
+                                   .reorder_permille = 200,
+                                   .damage_permille = 50,
+                                   .replay_permille = 300},
+                        .words = 10'000,
+                        .encrypted = true,
+                        .renew_every_ns = 100'000};
+  PacketPair pair(scenario);
+  if (auto wrong = pair.run(); !wrong.empty()) return wrong;
+  for (std::size_t which : {0U, 1U}) {
+    if (pair.side(which).link->keys_used() < 5) return "the key was not renewed";
+  }
+  return {};
+}
+
+/// Keys fall due while nothing gets through.
+std::string renewed_in_the_dark(std::uint64_t seed) {
+  return runs({.seed = seed,
+               .faults = {.loss_permille = 10,
+                          .blackout_from_ns = 1'100'000,
+                          .blackout_to_ns = 1'500'000'000},
+               .encrypted = true,
+               .renew_every_ns = 10'000'000});
+}
+
 }  // namespace
 
 const std::vector<PacketCheck>& packet_checks() {
@@ -183,6 +260,11 @@ const std::vector<PacketCheck>& packet_checks() {
       {"ImpossiblePackets", impossible_packets},
       {"APacketBeyondTheWindow", a_packet_beyond_the_window},
       {"APacketOfAnotherLink", a_packet_of_another_link},
+      {"APacketThatComesTwice", a_packet_that_comes_twice},
+      {"Secrecy", secrecy},
+      {"AnotherKey", another_key},
+      {"Encrypted", encrypted},
+      {"RenewedInTheDark", renewed_in_the_dark},
   };
   return checks;
 }

@@ -115,8 +115,9 @@ TEST(PacketOrder, LeavingIsHeardAndAcknowledged) {
 TEST(PacketOrder, APeerThatHasWhatItDoesNotCountIsNotSentItAgain) {
   LoneLink lone;
   lone.talk(3);
-  const auto says = [](std::uint64_t received, std::vector<std::uint64_t> ahead) {
-    return made({.kind = Kind::acknowledgement, .transmission = 1, .received = received}, {},
+  std::uint64_t said = 0;
+  const auto says = [&said](std::uint64_t received, std::vector<std::uint64_t> ahead) {
+    return made({.kind = Kind::acknowledgement, .transmission = ++said, .received = received}, {},
                 ahead);
   };
   lone.hear(says(0, {0b01}));

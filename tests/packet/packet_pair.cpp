@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tests/packet/test_keys.hpp"
+
 namespace lockstep::transports::packet {
 namespace {
 
@@ -19,21 +21,25 @@ std::uint64_t word_at(const std::vector<std::byte>& region, std::size_t offset) 
 PacketPair::PacketPair(const PairScenario& scenario) : scenario_(scenario) {
   Random random(scenario.seed);
   const LinkSecret secrets[] = {{random.next()}, {random.next()}};
+  LinkKeys keys[2];
+  for (std::size_t which : {0U, 1U}) make_test_keys(scenario.seed, which == 1, keys[which]);
   for (std::size_t which : {0U, 1U}) {
     Side& one = sides_[which];
     one.region.resize(kRegionBytes * kRegionCopies);
-    one.link =
-        std::make_unique<PacketLink>(PacketLinkOptions{.my_rank = static_cast<std::uint16_t>(which),
-                                                       .mine = secrets[which],
-                                                       .theirs = secrets[1 - which],
-                                                       .packet_bytes = scenario.packet_bytes,
-                                                       .peer_packet_bytes = scenario.packet_bytes,
-                                                       .peer_credit = scenario.credit,
-                                                       .my_credit = scenario.credit,
-                                                       .give_up_ns = scenario.give_up_ns,
-                                                       .region_bytes = kRegionBytes},
-                                     one.region);
+    one.link = std::make_unique<PacketLink>(
+        PacketLinkOptions{.my_rank = static_cast<std::uint16_t>(which),
+                          .mine = secrets[which],
+                          .theirs = secrets[1 - which],
+                          .keys = scenario.encrypted ? &keys[which] : nullptr,
+                          .packet_bytes = scenario.packet_bytes,
+                          .peer_packet_bytes = scenario.packet_bytes,
+                          .peer_credit = scenario.credit,
+                          .my_credit = scenario.credit,
+                          .give_up_ns = scenario.give_up_ns,
+                          .region_bytes = kRegionBytes},
+        one.region);
     one.wire = std::make_unique<LossyWire>(scenario.faults, random.next());
+    if (scenario.encrypted) one.wire->set_judge(&one.numbers);
     one.random = random.split();
   }
 }
@@ -114,9 +120,12 @@ std::uint64_t PacketPair::next_event_ns() const {
 std::string PacketPair::run() {
   const std::uint64_t end_ns = now_ns_ + scenario_.most_ns;
   while (!over()) {
+    const bool renew = scenario_.renew_every_ns > 0 && now_ns_ >= renew_due_ns_;
+    if (renew) renew_due_ns_ = now_ns_ + scenario_.renew_every_ns;
     for (std::size_t which : {0U, 1U}) {
       Side& mine = sides_[which];
       Side& peer = sides_[1 - which];
+      if (renew) mine.link->renew_keys();
       mine.wire->set_now(now_ns_);
       peer.wire->set_now(now_ns_);
       for (auto packet = peer.wire->take(); !packet.empty(); packet = peer.wire->take()) {
@@ -131,6 +140,7 @@ std::string PacketPair::run() {
       if (const auto reason = one.link->down()) {
         return "a link is down: " + std::string(to_string(*reason));
       }
+      if (!one.numbers.wrong().empty()) return one.numbers.wrong();
     }
     const std::uint64_t next = next_event_ns();
     const bool more_to_write = (has_words_left(sides_[0]) || sides_[0].row_due != 0 ||

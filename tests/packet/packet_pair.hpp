@@ -21,6 +21,8 @@ struct PairScenario {
   std::uint64_t words = 4'000;  ///< that each side writes, as writes of 1 to 100
   bool one_way = false;         ///< only the first side writes
   std::uint64_t pause_ns = 0;   ///< between writes
+  bool encrypted = false;
+  std::uint64_t renew_every_ns = 0;  ///< a new key is due so often; 0: never
   std::uint64_t give_up_ns = 5'000'000'000;
   std::uint64_t most_ns = 60'000'000'000;  ///< virtual; then the run has failed
 };
@@ -52,6 +54,7 @@ class PacketPair {
     std::uint64_t next_write_ns = 0;
     std::uint32_t narrowest = kMostOutstanding;
     std::uint64_t mark = 0;
+    NumberJudge numbers;
     Random random{0};
   };
   [[nodiscard]] Side& side(std::size_t which) { return sides_[which]; }
@@ -66,6 +69,7 @@ class PacketPair {
 
   const PairScenario scenario_;
   std::uint64_t now_ns_ = 1'000'000;
+  std::uint64_t renew_due_ns_ = 0;
   std::vector<Side> sides_{2};
 };
 

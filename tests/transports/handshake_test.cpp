@@ -306,7 +306,7 @@ TEST_F(HandshakeTest, WordsAndKeysAreThoseOfTheDocumentation) {
       text.append(static_cast<const char*>(field), bytes);
     };
     const std::string_view protocol = "Lockstep handshake 1: X25519 BLAKE2b XChaCha20-Poly1305";
-    const std::uint32_t version = 5;
+    const std::uint32_t version = 6;
     const std::uint32_t rank = 0;
     add(protocol.data(), protocol.size());
     add(purpose, std::string_view(purpose).size());
@@ -342,6 +342,14 @@ TEST_F(HandshakeTest, WordsAndKeysAreThoseOfTheDocumentation) {
   EXPECT_EQ(answer->tag, derived(2));
   EXPECT_EQ(sealing_key(Side::dialler), derived(3));
   EXPECT_EQ(sealing_key(Side::welcomer), derived(4));
+  for (const Side side : {Side::dialler, Side::welcomer}) {
+    Secret key;
+    theirs.take_link_key(side, key);
+    const auto expected = derived(side == Side::dialler ? 5 : 6);
+    EXPECT_EQ(std::memcmp(key.data(), expected.data(), expected.size()), 0);
+    theirs.take_link_key(side, key);
+    EXPECT_TRUE(sodium_is_zero(key.data(), Secret::size())) << "it was to be had once";
+  }
 }
 
 TEST_F(HandshakeTest, SecretsLeaveNothingBehind) {

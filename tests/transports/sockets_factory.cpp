@@ -7,6 +7,7 @@
 #include "runtime/clock.hpp"
 #include "tests/transports/conformance.hpp"
 #include "tests/transports/connected.hpp"
+#include "tests/transports/test_key.hpp"
 #include "tools/launch/local_addresses.hpp"
 #include "transports/tcp/tcp_transport.hpp"
 
@@ -18,7 +19,7 @@ constexpr std::uint64_t kSecond = 1'000'000'000;
 class NetworkOfSockets final : public Network {
  public:
   static std::unique_ptr<Network> connect(const Wanted& wanted, const std::string& transport,
-                                          bool ipv6, TcpIo io) {
+                                          bool ipv6, TcpIo io, bool encrypted) {
     const auto addresses =
         launch::local_addresses(transport, wanted.members, {ipv6 ? "::1" : "127.0.0.1"});
     if (!addresses) return nullptr;
@@ -28,6 +29,8 @@ class NetworkOfSockets final : public Network {
     GroupConfig config{.name = "conformance",
                        .addresses = *addresses,
                        .transport = transport,
+                       .key_file = encrypted ? network->key_.path() : "",
+                       .encryption = encrypted ? "always" : "never",
                        .tcp_io = io == TcpIo::io_uring ? "io_uring" : "sockets",
                        .join_timeout_ns = 30 * kSecond};
     for (std::uint32_t rank = 0; rank < wanted.members; ++rank) {
@@ -86,34 +89,40 @@ class NetworkOfSockets final : public Network {
  private:
   TcpIo io_ = TcpIo::automatic;
   runtime::TscClock clock_;
+  TestKeyFile key_;
   std::vector<std::unique_ptr<Connection>> endpoints_;
 };
 
-Implementation tcp(std::string name, bool ipv6, TcpIo io) {
-  return {.name = std::move(name), .connect = [ipv6, io](const Wanted& wanted) {
-            return NetworkOfSockets::connect(wanted, "tcp", ipv6, io);
+Implementation tcp(std::string name, bool ipv6, TcpIo io, bool encrypted = false) {
+  return {.name = std::move(name), .connect = [=](const Wanted& wanted) {
+            return NetworkOfSockets::connect(wanted, "tcp", ipv6, io, encrypted);
           }};
 }
 
-Implementation udp(std::string name, bool ipv6) {
-  return {.name = std::move(name), .connect = [ipv6](const Wanted& wanted) {
-            return NetworkOfSockets::connect(wanted, "udp", ipv6, TcpIo::automatic);
+Implementation udp(std::string name, bool ipv6, bool encrypted = false) {
+  return {.name = std::move(name), .connect = [=](const Wanted& wanted) {
+            return NetworkOfSockets::connect(wanted, "udp", ipv6, TcpIo::automatic, encrypted);
           }};
 }
 
 const Implementation kSockets = tcp("tcp_sockets", false, TcpIo::sockets);
 const Implementation kUring = tcp("tcp_io_uring", false, TcpIo::io_uring);
+const Implementation kSocketsEncrypted = tcp("tcp_encrypted", false, TcpIo::sockets, true);
+const Implementation kUringEncrypted = tcp("tcp_io_uring_encrypted", false, TcpIo::io_uring, true);
 const Implementation kSocketsIpv6 = tcp("tcp_sockets_ipv6", true, TcpIo::sockets);
 
 INSTANTIATE_TEST_SUITE_P(tcp, Conformance,
-                         testing::Values(kSockets, kSocketsIpv6, kUring, behind_faults(kSockets),
+                         testing::Values(kSockets, kSocketsIpv6, kUring, kSocketsEncrypted,
+                                         kUringEncrypted, behind_faults(kSockets),
                                          behind_faults(kUring)),
                          name_of);
 
 const Implementation kUdp = udp("udp", false);
 const Implementation kUdpIpv6 = udp("udp_ipv6", true);
+const Implementation kUdpEncrypted = udp("udp_encrypted", false, true);
 
-INSTANTIATE_TEST_SUITE_P(udp, Conformance, testing::Values(kUdp, kUdpIpv6, behind_faults(kUdp)),
+INSTANTIATE_TEST_SUITE_P(udp, Conformance,
+                         testing::Values(kUdp, kUdpIpv6, kUdpEncrypted, behind_faults(kUdp)),
                          name_of);
 
 }  // namespace

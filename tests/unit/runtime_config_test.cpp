@@ -113,7 +113,7 @@ TEST_F(LoadConfig, NamesAnUnknownKeyAndItsNeighbour) {
   EXPECT_EQ(error_of("[group]\nname = \"a\"\n\nring_byte = 4096\n"),
             "group.toml:4: key 'ring_byte' in [group] is not known; did you mean 'ring_bytes'? "
             "allowed: name, self, members, founders, senders, application, addresses, transport, "
-            "key_file, tcp_io, "
+            "key_file, encryption, tcp_io, "
             "verbs_device, verbs_gid_index, ring_bytes, join_timeout_ns, "
             "heartbeat_interval_ns, silence_timeout_ns, slow_lag, slow_timeout_ns, slow_evicts, "
             "mailbox_slots, mailbox_payload_bytes");
@@ -387,12 +387,12 @@ TEST(Validate, RefusesNumbersNoFileCanHold) {
 TEST(CanonicalText, HoldsWhatMembersMustAgreeOn) {
   GroupConfig config = three_members();
   config.name = "orders";
-  EXPECT_EQ(
-      runtime::canonical_text(config),
-      "name=orders\nmembers=a,b,c\nfounders=a,b,c\nsenders=a,b,c\napplication=\ntransport=auto\n"
-      "ring_bytes=1048576\n"
-      "heartbeat_interval_ns=100000000\nsilence_timeout_ns=2000000000\n"
-      "slow_lag=1000\nslow_timeout_ns=1000000000\nslow_evicts=false\n");
+  EXPECT_EQ(runtime::canonical_text(config),
+            "name=orders\nmembers=a,b,c\nfounders=a,b,c\nsenders=a,b,c\napplication=\ntransport="
+            "auto\nencryption=automatic\n"
+            "ring_bytes=1048576\n"
+            "heartbeat_interval_ns=100000000\nsilence_timeout_ns=2000000000\n"
+            "slow_lag=1000\nslow_timeout_ns=1000000000\nslow_evicts=false\n");
 }
 
 TEST(CanonicalText, IgnoresWhatMayDiffer) {

@@ -50,6 +50,7 @@ class FaultyTransport final : public Transport {
   void hold_life_line(LinkId link, Descriptor line) noexcept override {
     inner_.hold_life_line(link, std::move(line));
   }
+  void renew_keys() noexcept override { inner_.renew_keys(); }
   void set_never_sleeps(bool never) noexcept override { inner_.set_never_sleeps(never); }
   void announce_sleep() noexcept override;
   void announce_awake() noexcept override;

@@ -123,8 +123,7 @@ void AuthenticatedExchange::send(Word word, const Greeting& greeting) {
 }
 
 void AuthenticatedExchange::trust() {
-  const Side other = side_ == Side::dialler ? Side::welcomer : Side::dialler;
-  theirs_.emplace(handshake_.sealing_key(other));
+  theirs_.emplace(handshake_.sealing_key(other_side()));
   stage_ = Stage::hello;
   if (side_ == Side::dialler) {
     const auto confirmation = std::as_bytes(std::span(handshake_.confirmation()));
@@ -145,6 +144,13 @@ void AuthenticatedExchange::send_hello() {
 }
 
 std::vector<std::byte> AuthenticatedExchange::take_output() { return std::exchange(output_, {}); }
+
+std::unique_ptr<LinkKeys> AuthenticatedExchange::take_keys() {
+  auto keys = std::make_unique<LinkKeys>();
+  handshake_.take_link_key(side_, keys->sending);
+  handshake_.take_link_key(other_side(), keys->receiving);
+  return keys;
+}
 
 std::string AuthenticatedExchange::closing_means() const {
   if (side_ == Side::welcomer || !early()) return "closed the connection during the handshake";

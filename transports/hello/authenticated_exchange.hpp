@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -26,6 +27,7 @@ class AuthenticatedExchange final : public HelloExchange {
   Heard hear(std::span<const std::byte> bytes) override;
   void say(std::span<const std::byte> hello) override;
   std::vector<std::byte> take_output() override;
+  std::unique_ptr<LinkKeys> take_keys() override;
   [[nodiscard]] bool early() const override { return stage_ <= Stage::greeting; }
   [[nodiscard]] std::string closing_means() const override;
 
@@ -33,6 +35,9 @@ class AuthenticatedExchange final : public HelloExchange {
   /// What comes next. The dialler skips `confirmation`.
   enum class Stage : std::uint8_t { preamble, greeting, confirmation, hello };
 
+  [[nodiscard]] Side other_side() const {
+    return side_ == Side::dialler ? Side::welcomer : Side::dialler;
+  }
   Heard hear_preamble(std::span<const std::byte> bytes);
   Heard hear_greeting(std::span<const std::byte> bytes);
   Heard hear_confirmation(std::span<const std::byte> bytes);

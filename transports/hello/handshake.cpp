@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include <bit>
+#include <cstring>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -56,7 +57,9 @@ enum class Derived : std::uint64_t {
   dialler_tag = 1,
   welcomer_tag = 2,
   dialler_seals = 3,
-  welcomer_seals = 4
+  welcomer_seals = 4,
+  dialler_sends = 5,
+  welcomer_sends = 6
 };
 
 void derive_from(const Secret& master, Derived what, unsigned char* place) {
@@ -66,8 +69,6 @@ void derive_from(const Secret& master, Derived what, unsigned char* place) {
 }
 
 }  // namespace
-
-Secret::~Secret() { sodium_memzero(bytes_.data(), bytes_.size()); }
 
 Handshake::Handshake(const GroupKey& key, HandshakeTerms terms)
     : key_(key), terms_(std::move(terms)) {}
@@ -95,6 +96,12 @@ bool Handshake::confirms(const Tag& confirmation) const {
   return equal(confirmation, dialler_tag_);
 }
 
+void Handshake::take_link_key(Side side, Secret& key) {
+  Secret& mine = side == Side::dialler ? dialler_sends_ : welcomer_sends_;
+  std::memcpy(key.data(), mine.data(), Secret::size());
+  sodium_memzero(mine.data(), Secret::size());
+}
+
 Tag Handshake::opening_tag(const PublicKey& dialler) const {
   KeyedHash hash(key_, "opening", terms_);
   hash.add(dialler.data(), dialler.size());
@@ -118,6 +125,8 @@ bool Handshake::derive(const PublicKey& dialler, const PublicKey& welcomer,
   derive_from(master, Derived::welcomer_tag, welcomer_tag_.data());
   derive_from(master, Derived::dialler_seals, dialler_seals_.data());
   derive_from(master, Derived::welcomer_seals, welcomer_seals_.data());
+  derive_from(master, Derived::dialler_sends, dialler_sends_.data());
+  derive_from(master, Derived::welcomer_sends, welcomer_sends_.data());
   return true;
 }
 

@@ -8,6 +8,7 @@
 
 #include "transports/hello/group_key.hpp"
 #include "transports/hello/hello_packet.hpp"
+#include "transports/hello/secret.hpp"
 
 namespace lockstep::transports {
 
@@ -21,21 +22,6 @@ struct HandshakeTerms {
   std::string group;
   std::uint32_t welcomer_rank = 0;  ///< whom the dialler wants: its words serve nowhere else
   std::uint32_t version = kHelloVersion;
-};
-
-/// A secret of 32 bytes that is wiped when it ends.
-class Secret {
- public:
-  Secret() = default;
-  ~Secret();
-  Secret(const Secret&) = delete;
-  Secret& operator=(const Secret&) = delete;
-  [[nodiscard]] unsigned char* data() noexcept { return bytes_.data(); }
-  [[nodiscard]] const unsigned char* data() const noexcept { return bytes_.data(); }
-  [[nodiscard]] static constexpr std::size_t size() noexcept { return 32; }
-
- private:
-  std::array<unsigned char, 32> bytes_{};
 };
 
 using PublicKey = std::array<unsigned char, 32>;
@@ -81,6 +67,8 @@ class Handshake {
   [[nodiscard]] const Secret& sealing_key(Side side) const noexcept {
     return side == Side::dialler ? dialler_seals_ : welcomer_seals_;
   }
+  /// With which `side` seals what it sends over the link that comes of this. Once.
+  void take_link_key(Side side, Secret& key);
 
  private:
   void make_ephemeral();
@@ -95,6 +83,8 @@ class Handshake {
   Tag welcomer_tag_{};
   Secret dialler_seals_;
   Secret welcomer_seals_;
+  Secret dialler_sends_;
+  Secret welcomer_sends_;
 };
 
 }  // namespace lockstep::transports

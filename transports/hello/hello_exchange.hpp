@@ -2,10 +2,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "transports/hello/link_keys.hpp"
 #include "transports/hello/meeting_place.hpp"
 
 namespace lockstep::transports {
@@ -26,6 +28,9 @@ class HelloExchange {
   virtual void say(std::span<const std::byte> hello) = 0;
   /// What is to be sent now. Empties it.
   virtual std::vector<std::byte> take_output() = 0;
+  /// The keys of the link that comes of this, once the peer's hello was heard; null where hellos
+  /// are not sealed. Once.
+  virtual std::unique_ptr<LinkKeys> take_keys() { return nullptr; }
   /// See Conversation::early.
   [[nodiscard]] virtual bool early() const = 0;
   /// What it may mean that the peer closed the connection now; empty: nothing in particular.

@@ -53,8 +53,9 @@ std::vector<std::byte> encode(const Hello& hello) {
       .parameters_bytes = static_cast<std::uint16_t>(hello.parameters.size()),
       .words_bytes = static_cast<std::uint32_t>(words.size()),
       .standing = hello.standing};
-  const auto start = std::as_bytes(std::span(&header, 1));
-  std::vector<std::byte> packet(start.begin(), start.end());
+  std::vector<std::byte> packet(sizeof header + sizeof hello.machine);
+  std::memcpy(packet.data(), &header, sizeof header);
+  std::memcpy(packet.data() + sizeof header, &hello.machine, sizeof hello.machine);
   for (const std::string* const text : {&hello.introduction, &hello.parameters, &words}) {
     const auto bytes = std::as_bytes(std::span(*text));
     packet.insert(packet.end(), bytes.begin(), bytes.end());
@@ -69,8 +70,8 @@ std::optional<std::size_t> hello_bytes(std::span<const std::byte> start) {
   if (header->introduction_bytes > kMaxIntroductionBytes) return std::nullopt;
   if (header->parameters_bytes > kMaxParametersBytes) return std::nullopt;
   if (header->words_bytes > kMaxAddressWordsBytes) return std::nullopt;
-  return sizeof(HelloHeader) + header->introduction_bytes + header->parameters_bytes +
-         header->words_bytes;
+  return sizeof(HelloHeader) + sizeof(Machine) + header->introduction_bytes +
+         header->parameters_bytes + header->words_bytes;
 }
 
 std::optional<Hello> decode(std::span<const std::byte> packet) {
@@ -82,6 +83,9 @@ std::optional<Hello> decode(std::span<const std::byte> packet) {
   if (header.purpose > std::to_underlying(kLastPurpose)) return std::nullopt;
   std::string_view rest(reinterpret_cast<const char*>(packet.data()), packet.size());
   rest.remove_prefix(sizeof header);
+  Machine machine;
+  std::memcpy(&machine, rest.data(), sizeof machine);
+  rest.remove_prefix(sizeof machine);
   const auto take = [&rest](std::size_t length) {
     const std::string_view text = rest.substr(0, length);
     rest.remove_prefix(length);
@@ -96,6 +100,7 @@ std::optional<Hello> decode(std::span<const std::byte> packet) {
                .rank = header.rank,
                .region_bytes = header.region_bytes,
                .standing = header.standing,
+               .machine = machine,
                .introduction = std::move(introduction),
                .parameters = std::move(parameters),
                .words = std::move(*words)};

@@ -29,7 +29,7 @@ constexpr bool makes_link(Purpose purpose) {
   return purpose == Purpose::link || purpose == Purpose::mend;
 }
 
-inline constexpr std::uint32_t kHelloVersion = 5;
+inline constexpr std::uint32_t kHelloVersion = 6;
 inline constexpr std::uint32_t kHelloMagic = 0x4b534b4c;  // "LKSK"
 inline constexpr std::size_t kMaxIntroductionBytes = 16'384;
 inline constexpr std::size_t kMaxParametersBytes = 1'024;
@@ -42,8 +42,19 @@ struct Standing {
   std::uint64_t room = 0;         ///< whose links nobody uses: they may join, a bit each
 };
 
-/// What stands before the three texts of a hello. Little-endian, like every machine Lockstep runs
-/// on. It has 64 bytes in every version: so much is read before the version is known.
+/// Where a member runs, as it says itself, for choosing how a link to it is made.
+struct Machine {
+  std::uint64_t host = 0;       ///< a digest of runtime::host_identity: equal on one host
+  std::uint64_t network = 0;    ///< of its network namespace: equal where abstract sockets meet
+  std::uint64_t abilities = 0;  ///< a bit each, see kHasAes
+
+  bool operator==(const Machine&) const = default;
+};
+static_assert(sizeof(Machine) == 24);
+inline constexpr std::uint64_t kHasAes = 1;  ///< CipherKind::aes256_gcm
+
+/// Stands before the machine and the three texts of a hello. Little-endian, like every machine
+/// Lockstep runs on. It has 64 bytes in every version: so much is read before the version is known.
 struct HelloHeader {
   std::uint32_t magic = 0;
   std::uint32_t version = 0;
@@ -60,8 +71,9 @@ static_assert(sizeof(HelloHeader) == 64);
 
 static_assert(kMaxIntroductionBytes < 1U << 16U && kMaxParametersBytes < 1U << 16U);
 
-inline constexpr std::size_t kMaxHelloBytes =
-    sizeof(HelloHeader) + kMaxIntroductionBytes + kMaxParametersBytes + kMaxAddressWordsBytes;
+inline constexpr std::size_t kMaxHelloBytes = sizeof(HelloHeader) + sizeof(Machine) +
+                                              kMaxIntroductionBytes + kMaxParametersBytes +
+                                              kMaxAddressWordsBytes;
 
 /// What one member says of itself.
 struct Hello {
@@ -71,6 +83,7 @@ struct Hello {
   std::uint32_t rank = 0;
   std::uint64_t region_bytes = 0;
   Standing standing{};
+  Machine machine{};
   std::string introduction{};        ///< not interpreted here
   std::string parameters{};          ///< of the medium: region keys and the like
   std::vector<AddressWord> words{};  ///< where members listen, by ascending rank

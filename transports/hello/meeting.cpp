@@ -273,7 +273,9 @@ Expected<void> Meeting::keep(Acquaintance& acquaintance, bool dialled, Hello&& h
                 .standing = hello.standing,
                 .introduction = std::move(hello.introduction),
                 .parameters = std::move(hello.parameters),
-                .descriptors = std::move(heard.descriptors)});
+                .descriptors = std::move(heard.descriptors),
+                .machine = hello.machine,
+                .keys = acquaintance.conversation->take_keys()});
 }
 
 /// How somebody stands who was asked.
@@ -302,7 +304,8 @@ Expected<bool> Meeting::say_hello(Acquaintance& acquaintance, std::uint32_t rank
               .purpose = purpose,
               .rank = options_.my_rank,
               .region_bytes = options_.region_bytes,
-              .standing = standing_};
+              .standing = standing_,
+              .machine = options_.machine};
   const bool tells = makes_link(purpose) || purpose == Purpose::question;
   if (tells && book_ != nullptr) hello.words = book_->words();
   // Who they are is said over the link only.

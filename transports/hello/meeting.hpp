@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct MeetingOptions {
   std::uint64_t region_bytes = 0;
   std::uint64_t timeout_ns = 0;
   std::uint64_t incarnation = 0;     ///< of this member
+  Machine machine{};                 ///< of this member
   std::string introduction;          ///< at most kMaxIntroductionBytes
   std::size_t descriptor_count = 0;  ///< that come with every hello for a link
   bool life_lines = false;           ///< each pair makes a second connection, see LifeLines
@@ -51,6 +53,8 @@ struct MetPeer {
   std::string introduction;
   std::string parameters;
   std::vector<Descriptor> descriptors;
+  Machine machine{};
+  std::unique_ptr<LinkKeys> keys{};  ///< of what comes of it; null: it is not to be sealed
 };
 using Keep = std::function<Expected<void>(MetPeer&& peer)>;
 

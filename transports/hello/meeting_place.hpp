@@ -10,6 +10,7 @@
 #include "lockstep/error.hpp"
 #include "transports/hello/address_book.hpp"
 #include "transports/hello/descriptor.hpp"
+#include "transports/hello/link_keys.hpp"
 
 namespace lockstep::transports {
 
@@ -51,6 +52,9 @@ class Conversation {
   [[nodiscard]] virtual std::string peer() const = 0;
   /// The host at the other end, see runtime::host_of; empty where that is none or not known.
   [[nodiscard]] virtual std::string host() const { return {}; }
+  /// The keys of the link that comes of this, once `hear` brought a hello; null: in the clear.
+  /// Once.
+  virtual std::unique_ptr<LinkKeys> take_keys() { return nullptr; }
   /// The connection itself, for what comes after the hello.
   virtual Descriptor release() = 0;
 };

@@ -27,7 +27,8 @@ bool later(int error) noexcept {
 
 }  // namespace
 
-Expected<std::unique_ptr<SocketChannel>> SocketChannel::create(Descriptor socket) {
+Expected<std::unique_ptr<SocketChannel>> SocketChannel::create(Descriptor socket,
+                                                               std::size_t beside) {
   int type = 0;
   socklen_t bytes = sizeof type;
   if (::getsockopt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &bytes) != 0) {
@@ -46,17 +47,21 @@ Expected<std::unique_ptr<SocketChannel>> SocketChannel::create(Descriptor socket
   if (type == SOCK_STREAM) {
     static_cast<void>(::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
   }
-  return std::unique_ptr<SocketChannel>(new SocketChannel(std::move(socket), type == SOCK_STREAM));
+  return std::unique_ptr<SocketChannel>(
+      new SocketChannel(std::move(socket), type == SOCK_STREAM, kMostPacketBytes + beside));
 }
 
-SocketChannel::SocketChannel(Descriptor socket, bool stream)
-    : socket_(std::move(socket)), stream_(stream), memory_(kMostFrameBytes + sizeof(Length)) {
-  to_send_.reserve(kMostFrameBytes);
+SocketChannel::SocketChannel(Descriptor socket, bool stream, std::size_t most_bytes)
+    : socket_(std::move(socket)),
+      stream_(stream),
+      most_bytes_(most_bytes),
+      memory_(sizeof(Length) + most_bytes + sizeof(Length)) {
+  to_send_.reserve(sizeof(Length) + most_bytes);
 }
 
 bool SocketChannel::send(std::span<const std::byte> packet) noexcept {
   LOCKSTEP_ASSERT(!packet.empty());
-  LOCKSTEP_ASSERT(packet.size() <= kMostPacketBytes);
+  LOCKSTEP_ASSERT(packet.size() <= most_bytes_);
   if (!flush() || mute_ || ended_) return false;
   auto length = static_cast<Length>(packet.size());
   std::array<iovec, 2> pieces{iovec{&length, sizeof length},
@@ -110,7 +115,7 @@ std::span<const std::byte> SocketChannel::receive_from_stream() noexcept {
     received_ -= std::exchange(given_, 0);
   }
   if (!read_up_to(sizeof(Length))) return {};
-  if (length() == 0 || length() > kMostPacketBytes) {
+  if (length() == 0 || length() > most_bytes_) {
     ended_ = true;
     return {};
   }
@@ -142,7 +147,8 @@ std::span<const std::byte> SocketChannel::receive_packet() noexcept {
   }
   const auto bytes = static_cast<std::size_t>(result);
   received_ = bytes;
-  if (bytes <= sizeof(Length) || bytes > kMostFrameBytes || length() != bytes - sizeof(Length)) {
+  if (bytes <= sizeof(Length) || bytes > sizeof(Length) + most_bytes_ ||
+      length() != bytes - sizeof(Length)) {
     ended_ = true;
     return {};
   }

@@ -19,8 +19,9 @@ namespace lockstep::transports {
 /// Reactor-thread only. No call blocks or raises SIGPIPE; each is one or two system calls.
 class SocketChannel final : public StateChannel {
  public:
+  /// `beside`: by how much packets may be longer here than elsewhere, for whoever seals them.
   /// Errors: not_supported (a socket of another type), system.
-  static Expected<std::unique_ptr<SocketChannel>> create(Descriptor socket);
+  static Expected<std::unique_ptr<SocketChannel>> create(Descriptor socket, std::size_t beside = 0);
 
   bool send(std::span<const std::byte> packet) noexcept override;
   bool flush() noexcept override;
@@ -34,9 +35,8 @@ class SocketChannel final : public StateChannel {
 
  private:
   using Length = std::uint32_t;
-  static constexpr std::size_t kMostFrameBytes = sizeof(Length) + kMostPacketBytes;
 
-  SocketChannel(Descriptor socket, bool stream);
+  SocketChannel(Descriptor socket, bool stream, std::size_t most_bytes);
   std::span<const std::byte> receive_from_stream() noexcept;
   std::span<const std::byte> receive_packet() noexcept;
   /// Reads more of a stream, until `received_` holds `bytes`. False: not all is there yet.
@@ -47,6 +47,7 @@ class SocketChannel final : public StateChannel {
 
   Descriptor socket_;
   bool stream_;
+  std::size_t most_bytes_;  ///< of a packet
   bool mute_ = false;   ///< the other side hears no more; what it said before is still to be read
   bool ended_ = false;  ///< and nothing is left to be read
 

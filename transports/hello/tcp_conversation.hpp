@@ -33,6 +33,7 @@ class TcpConversation final : public Conversation {
   [[nodiscard]] bool early() const override { return !connected_ || exchange_->early(); }
   [[nodiscard]] std::string peer() const override { return peer_; }
   [[nodiscard]] std::string host() const override;
+  std::unique_ptr<LinkKeys> take_keys() override { return exchange_->take_keys(); }
   Descriptor release() override { return std::move(socket_); }
 
  private:

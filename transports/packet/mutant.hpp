@@ -25,6 +25,11 @@ enum class Mutant : std::uint8_t {
   fixed_timer,
   resend_everything,
   never_slow_down,
+  take_replays,
+  reuse_a_number,
+  leave_it_readable,
+  never_renew,
+  renew_unseen,
 };
 
 struct MutantSentence {
@@ -65,6 +70,15 @@ inline constexpr std::array kMutants{
                    "only what was lost is sent again"},
     MutantSentence{Mutant::never_slow_down, "never-slow-down",
                    "a loss makes the window smaller, once per round trip"},
+    MutantSentence{Mutant::take_replays, "take-replays",
+                   "a packet that has come before, whoever sent it, is dropped"},
+    MutantSentence{Mutant::reuse_a_number, "reuse-a-number",
+                   "no two packets are encrypted with one number under one key"},
+    MutantSentence{Mutant::leave_it_readable, "leave-it-readable",
+                   "where there are keys nobody else can read what is written"},
+    MutantSentence{Mutant::never_renew, "never-renew", "a new key is used soon after it is due"},
+    MutantSentence{Mutant::renew_unseen, "renew-unseen",
+                   "each end is at most one key behind the other, whatever is lost"},
 };
 
 #ifdef LOCKSTEP_PACKET_MUTANTS

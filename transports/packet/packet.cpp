@@ -26,10 +26,9 @@ void seal(std::span<std::byte> packet, const LinkSecret& secret) noexcept {
   std::memcpy(packet.data(), made.data(), sizeof made);
 }
 
-std::optional<Parsed> parse(std::span<const std::byte> packet, const LinkSecret& secret) noexcept {
+std::optional<Head> possible_head(std::span<const std::byte> packet) noexcept {
   if (packet.size() < sizeof(Head)) return std::nullopt;
-  Parsed parsed;
-  Head& head = parsed.head;
+  Head head;
   std::memcpy(&head, packet.data(), sizeof head);
   const bool of_a_kind = head.kind == Kind::data || head.kind == Kind::acknowledgement;
   if (head.magic != kMagic || !of_a_kind || head.ahead_words > kMostAheadWords) return std::nullopt;
@@ -37,11 +36,22 @@ std::optional<Parsed> parse(std::span<const std::byte> packet, const LinkSecret&
   if (packet.size() != sizeof(Head) + head.body_bytes + ahead_bytes) return std::nullopt;
   if ((head.kind == Kind::data) != (head.body_bytes > 0)) return std::nullopt;
   if (head.transmission == 0) return std::nullopt;
-  const bool fits = seal_of(packet, secret) == head.seal;
+  return head;
+}
+
+Parsed parsed(const Head& head, std::span<const std::byte> rest) noexcept {
+  Parsed parts{.head = head, .body = rest.first(head.body_bytes), .ahead = {}};
+  std::memcpy(parts.ahead.data(), rest.data() + head.body_bytes,
+              head.ahead_words * sizeof(std::uint64_t));
+  return parts;
+}
+
+std::optional<Parsed> parse(std::span<const std::byte> packet, const LinkSecret& secret) noexcept {
+  const auto head = possible_head(packet);
+  if (!head) return std::nullopt;
+  const bool fits = seal_of(packet, secret) == head->seal;
   if (!fits && !mutant(Mutant::accept_any_seal)) return std::nullopt;
-  parsed.body = packet.subspan(sizeof(Head), head.body_bytes);
-  std::memcpy(parsed.ahead.data(), packet.data() + sizeof(Head) + head.body_bytes, ahead_bytes);
-  return parsed;
+  return parsed(*head, packet.subspan(sizeof(Head)));
 }
 
 std::optional<std::uint16_t> sender_of(std::span<const std::byte> packet) noexcept {

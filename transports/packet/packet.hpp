@@ -26,7 +26,7 @@ enum class Kind : std::uint8_t {
 ///
 /// Every packet tells how far its sender has received: acknowledgements ride along with data.
 struct Head {
-  std::array<std::uint64_t, 2> seal{};  ///< over all that follows, see LinkSecret
+  std::array<std::uint64_t, 2> seal{};  ///< over all that follows: LinkSecret, or PacketSealer
   std::uint32_t magic = kMagic;
   std::uint16_t sender = 0;  ///< its rank: the receiver's number of the link
   Kind kind = Kind::data;
@@ -38,7 +38,8 @@ struct Head {
   std::uint64_t received = 0;  ///< the sender has all packets before this one
   std::uint64_t newest = 0;    ///< the newest transmission of data that it has seen; 0: none
   std::uint32_t body_bytes = 0;
-  std::uint32_t reserved = 0;
+  std::uint32_t key =
+      0;  ///< the number of the key that it is sealed with, from 0, see PacketSealer
 };
 static_assert(std::endian::native == std::endian::little);
 static_assert(sizeof(Head) == 64);
@@ -55,7 +56,8 @@ inline constexpr std::size_t kMostPacketBytes = 65'408;
 
 /// Of one direction of one link, drawn at random by who sends, when the link is made. A packet of
 /// another link, of the same link before it was made anew, or one that was damaged on its way does
-/// not fit. It is a checksum (XXH3, 128 bits), no defence against who can read packets.
+/// not fit. It is a checksum (XXH3, 128 bits), no defence against who can read packets: where there
+/// are keys, PacketSealer takes its place.
 struct LinkSecret {
   std::uint64_t seed = 0;
 
@@ -71,6 +73,10 @@ struct Parsed {
   std::span<const std::byte> body;
   AheadWords ahead{};
 };
+/// The head, if a packet of this length can have it; the seal was not looked at.
+std::optional<Head> possible_head(std::span<const std::byte> packet) noexcept;
+/// The parts of what follows a possible head.
+Parsed parsed(const Head& head, std::span<const std::byte> rest) noexcept;
 /// Anything may arrive; nothing if it is none of this link's.
 std::optional<Parsed> parse(std::span<const std::byte> packet, const LinkSecret& secret) noexcept;
 

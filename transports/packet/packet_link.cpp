@@ -23,7 +23,13 @@ PacketLink::PacketLink(const PacketLinkOptions& options, std::span<std::byte> re
       in_(region, options.region_bytes),
       window_(options.peer_credit, options.packet_bytes),
       arrived_(options.my_credit, options.peer_packet_bytes),
-      congestion_(options.peer_credit) {}
+      congestion_(options.peer_credit) {
+  if (options.keys == nullptr) return;
+  // A place for each packet, and one for an acknowledgement.
+  sealer_.emplace(*options.keys, options.peer_credit + 1,
+                  std::max(options.packet_bytes, kMostOverheadBytes));
+  opener_.emplace(*options.keys, options.peer_packet_bytes);
+}
 
 Post PacketLink::push(std::uint32_t copy, std::uint64_t offset, std::span<const std::byte> bytes,
                       std::uint64_t mark) noexcept {
@@ -39,11 +45,18 @@ void PacketLink::fail(DownReason reason) noexcept {
 // ---- what arrives ------------------------------------------------------------------------------
 
 void PacketLink::receive(std::span<const std::byte> packet, std::uint64_t now_ns) noexcept {
-  const auto parsed = parse(packet, options_.theirs);
+  const auto parsed = opener_ ? opener_->open(packet) : parse(packet, options_.theirs);
   if (!parsed || packet.size() > options_.peer_packet_bytes || !window_.could_say(*parsed)) {
     ++counts_.rejected;
     return;
   }
+  const Head& head = parsed->head;
+  ReplayWindow& come = head.kind == Kind::data ? data_come_ : acknowledgements_come_;
+  if (come.has_come(head.transmission)) {
+    ++counts_.received_again;
+    return;
+  }
+  come.come(head.transmission);
   heed_acknowledgement(*parsed, now_ns);
   if (parsed->head.kind == Kind::data) take_body(*parsed, now_ns);
 }
@@ -107,6 +120,7 @@ void PacketLink::owe(std::uint64_t until_ns) noexcept {
 
 void PacketLink::send(std::uint64_t now_ns, Wire& wire, bool idle) noexcept {
   retry_ns_ = kNever;
+  if (sealer_) sealer_->renew_if_due(window_.newest_seen(), window_.last_transmission());
   if (!down_) {
     look_at_silence(now_ns);
     if (!transmit_due(now_ns, wire)) {
@@ -184,8 +198,7 @@ bool PacketLink::transmit(std::uint64_t sequence, std::uint64_t now_ns, Wire& wi
             .sequence = sequence,
             .body_bytes = window_.body_bytes(sequence)};
   const auto image = window_.image(sequence);
-  const std::size_t bytes = complete(image, head);
-  if (!wire.send(image.first(bytes))) {
+  if (!wire.send(complete(image, head, sequence % options_.peer_credit))) {
     window_.not_transmitted(sequence);
     return false;
   }
@@ -198,16 +211,16 @@ bool PacketLink::transmit(std::uint64_t sequence, std::uint64_t now_ns, Wire& wi
 
 void PacketLink::acknowledge_alone(Wire& wire) noexcept {
   if (mutant(Mutant::never_acknowledge_alone)) return;
-  const std::size_t bytes =
-      complete(alone_, {.kind = Kind::acknowledgement, .transmission = ++acknowledgements_});
-  if (!wire.send(std::span(alone_).first(bytes))) return;
+  const Head head{.kind = Kind::acknowledgement, .transmission = ++acknowledgements_};
+  if (!wire.send(complete(alone_, head, options_.peer_credit))) return;
   ++counts_.acknowledgements_sent;
   owed_ = 0;
   owed_until_ns_ = kNever;
 }
 
-/// Writes the head, what was received, and the seal. The body is there.
-std::size_t PacketLink::complete(std::span<std::byte> image, Head head) noexcept {
+/// Writes the head, what was received, and the seal; the packet to send. The body is there.
+std::span<const std::byte> PacketLink::complete(std::span<std::byte> image, Head head,
+                                                std::uint64_t place) noexcept {
   AheadWords ahead;
   head.sender = options_.my_rank;
   head.received = arrived_.received();
@@ -218,8 +231,10 @@ std::size_t PacketLink::complete(std::span<std::byte> image, Head head) noexcept
   const std::size_t ahead_bytes = head.ahead_words * sizeof(std::uint64_t);
   std::memcpy(image.data(), &head, sizeof head);
   std::memcpy(image.data() + ahead_at, ahead.data(), ahead_bytes);
-  seal(image.first(ahead_at + ahead_bytes), options_.mine);
-  return ahead_at + ahead_bytes;
+  image = image.first(ahead_at + ahead_bytes);
+  if (sealer_) return sealer_->seal(image, place);
+  seal(image, options_.mine);
+  return image;
 }
 
 std::uint64_t PacketLink::deadline_ns() const noexcept {

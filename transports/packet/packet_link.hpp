@@ -9,7 +9,9 @@
 
 #include "transports/packet/congestion.hpp"
 #include "transports/packet/packet.hpp"
+#include "transports/packet/packet_sealer.hpp"
 #include "transports/packet/receive_window.hpp"
+#include "transports/packet/replay_window.hpp"
 #include "transports/packet/round_trip.hpp"
 #include "transports/packet/send_window.hpp"
 #include "transports/stream/inbound_stream.hpp"
@@ -34,8 +36,8 @@ struct PacketCounts {
   std::uint64_t sent_again = 0;
   std::uint64_t acknowledgements_sent = 0;  ///< alone
   std::uint64_t received = 0;               ///< with a body, in order or early
-  std::uint64_t received_again = 0;
-  std::uint64_t rejected = 0;  ///< what no correct peer of this link sends
+  std::uint64_t received_again = 0;         ///< what was here before
+  std::uint64_t rejected = 0;               ///< what no correct peer of this link sends
 
   PacketCounts& operator+=(const PacketCounts& other) noexcept {
     sent += other.sent;
@@ -52,6 +54,7 @@ struct PacketLinkOptions {
   std::uint16_t my_rank = 0;
   LinkSecret mine;                    ///< of what this member sends
   LinkSecret theirs;                  ///< of what the peer sends
+  const LinkKeys* keys = nullptr;     ///< if it is encrypted; looked at by the constructor only
   std::size_t packet_bytes = 0;       ///< of the largest packet that this member sends
   std::size_t peer_packet_bytes = 0;  ///< of the largest that the peer sends
   std::uint32_t peer_credit = 0;      ///< how many packets the peer has room for
@@ -89,6 +92,10 @@ class PacketLink {
             std::uint64_t mark) noexcept;
   /// A write is complete when its bytes are in packets. On a link that is down: the highest mark.
   [[nodiscard]] std::uint64_t completed() const noexcept { return out_.completed(); }
+  /// See Transport::renew_keys.
+  void renew_keys() noexcept {
+    if (sealer_) sealer_->renew();
+  }
   /// Leaves in good order: after this nothing is pushed. False: the queue is full.
   bool push_leave() noexcept { return out_.push_leave() == Post::posted; }
   /// The peer has all there was.
@@ -111,6 +118,8 @@ class PacketLink {
   [[nodiscard]] const PacketCounts& counts() const noexcept { return counts_; }
   [[nodiscard]] const RoundTrip& round_trip() const noexcept { return round_trip_; }
   [[nodiscard]] std::uint32_t congestion_window() const noexcept { return congestion_.window(); }
+  /// How often the key of what this end sends was renewed.
+  [[nodiscard]] std::uint32_t keys_used() const noexcept { return sealer_ ? sealer_->key() : 0; }
 
  private:
   void heed_acknowledgement(const Parsed& packet, std::uint64_t now_ns) noexcept;
@@ -122,7 +131,8 @@ class PacketLink {
   bool transmit_due(std::uint64_t now_ns, Wire& wire) noexcept;
   bool transmit(std::uint64_t sequence, std::uint64_t now_ns, Wire& wire) noexcept;
   void acknowledge_alone(Wire& wire) noexcept;
-  std::size_t complete(std::span<std::byte> image, Head head) noexcept;
+  [[nodiscard]] std::span<const std::byte> complete(std::span<std::byte> image, Head head,
+                                                    std::uint64_t place) noexcept;
   [[nodiscard]] std::uint64_t probe_ns() const noexcept;
   [[nodiscard]] bool has_room() const noexcept;
 
@@ -135,6 +145,10 @@ class PacketLink {
   Congestion congestion_;
   PacketCounts counts_;
   std::optional<DownReason> down_;
+  std::optional<PacketSealer> sealer_;  ///< where it is encrypted, as the next
+  std::optional<PacketOpener> opener_;
+  ReplayWindow data_come_;
+  ReplayWindow acknowledgements_come_;
 
   std::uint64_t newest_seen_ = 0;         ///< the peer's newest transmission of data
   std::uint32_t owed_ = 0;                ///< packets since the last that told what was received

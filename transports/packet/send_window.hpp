@@ -25,6 +25,8 @@ class SendWindow {
   [[nodiscard]] std::uint64_t oldest() const noexcept { return oldest_; }
   [[nodiscard]] std::uint64_t oldest_sent_ns() const noexcept { return slot(oldest_).sent_ns; }
   [[nodiscard]] std::uint64_t last_transmission() const noexcept { return transmissions_; }
+  /// The newest that the peer has shown to have.
+  [[nodiscard]] std::uint64_t newest_seen() const noexcept { return newest_; }
 
   /// Memory for the next body. Unless full.
   [[nodiscard]] std::span<std::byte> next_body() noexcept;

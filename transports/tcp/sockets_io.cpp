@@ -52,12 +52,12 @@ void SocketsIo::remove(Link& link) noexcept {
 
 void SocketsIo::send(Link& link) noexcept {
   stream::OutboundStream::Pieces pieces;
-  while (!link.down && !link.out.empty()) {
+  while (!link.down && link.has_output()) {
     msghdr message{};
     message.msg_iov = pieces.data();
-    message.msg_iovlen = link.out.gather(pieces);
+    message.msg_iovlen = link.gather(pieces);
     const ssize_t sent = ::sendmsg(link.socket.get(), &message, MSG_NOSIGNAL);
-    link.out.sent(sent > 0 ? static_cast<std::size_t>(sent) : 0);
+    link.sent(sent > 0 ? static_cast<std::size_t>(sent) : 0);
     if (sent >= 0 || errno == EINTR) continue;
     if (errno != EAGAIN) link.end(errno);
     return;
@@ -78,7 +78,7 @@ void SocketsIo::receive(Link& link) noexcept {
 }
 
 bool SocketsIo::receive_some(Link& link, std::size_t& received) noexcept {
-  const auto place = link.in.direct(kDirectBytes);
+  const auto place = link.direct(kDirectBytes);
   if (!place.empty() && receive_in_place(link, place, received)) return true;
   const ssize_t got = ::recv(link.socket.get(), buffer_.get(), kBufferBytes, 0);
   if (got <= 0) {
@@ -88,7 +88,7 @@ bool SocketsIo::receive_some(Link& link, std::size_t& received) noexcept {
   }
   const auto bytes = static_cast<std::size_t>(got);
   received += bytes;
-  link.heed(link.in.feed({buffer_.get(), bytes}));
+  link.feed({buffer_.get(), bytes});
   return bytes == kBufferBytes;
 }
 
@@ -110,7 +110,7 @@ bool SocketsIo::receive_in_place(Link& link, std::span<std::byte> place,
 }
 
 void SocketsIo::announce_sleep() noexcept {
-  for (Watched& watched : watched_) watch(watched, !watched.link->out.empty());
+  for (Watched& watched : watched_) watch(watched, watched.link->has_output());
 }
 
 void SocketsIo::watch(Watched& watched, bool for_room) noexcept {

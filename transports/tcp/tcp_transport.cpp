@@ -103,8 +103,9 @@ class TcpTransport::Maker final : public LinkMaker {
       ::setsockopt(peer.socket.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &most_ms, sizeof most_ms);
     }
     return std::make_unique<Arrival>(
-        std::move(notices), std::make_unique<tcp::Link>(peer.rank, std::move(peer.socket),
-                                                        std::move(*region), options_.region_bytes));
+        std::move(notices),
+        std::make_unique<tcp::Link>(peer.rank, std::move(peer.socket), std::move(*region),
+                                    options_.region_bytes, peer.keys.get()));
   }
 
  private:
@@ -151,6 +152,12 @@ void TcpTransport::flush(LinkId link) noexcept {
 
 std::uint64_t TcpTransport::completed(LinkId link) const noexcept {
   return links_[link] ? links_[link]->out.completed() : last_completed_[link];
+}
+
+void TcpTransport::renew_keys() noexcept {
+  for (const auto& link : links_) {
+    if (link) link->renew_keys();
+  }
 }
 
 std::size_t TcpTransport::poll(std::span<LinkDown> events) noexcept {
@@ -205,7 +212,7 @@ void TcpTransport::take_leave() noexcept {
       io_->send(*link);
       io_->poll();
       discard_input(socket);
-      if (link->out.empty() && all_arrived(socket)) break;
+      if (!link->has_output() && all_arrived(socket)) break;
       pollfd waited{.fd = socket, .events = POLLIN, .revents = 0};
       ::poll(&waited, 1, 1);
     }

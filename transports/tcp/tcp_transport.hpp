@@ -36,10 +36,11 @@ struct TcpOptions {
 /// TCP, for every machine: writes travel as frames, and the receiver's reactor puts them where they
 /// belong when it polls. So they appear between two turns of its loop, from the lowest address up.
 ///
-/// A write completes when the kernel has taken it. A sleeper is woken by what arrives: there is no
-/// doorbell to ring, and a beat wakes, too. A full socket is back-pressure, bounded by
-/// stream::OutboundStream::kDepth writes. A peer's death shows in the end of its connection or of
-/// its life line, whichever comes first; what had arrived until then is applied.
+/// A write completes when the kernel has taken it, or when it is sealed, on a link with keys. A
+/// sleeper is woken by what arrives: there is no doorbell to ring, and a beat wakes, too. A full
+/// socket is back-pressure, bounded by stream::OutboundStream::kDepth writes. A peer's death shows
+/// in the end of its connection or of its life line, whichever comes first; what had arrived until
+/// then is applied.
 class TcpTransport final : public Transport {
  public:
   /// Without links. Errors: no_memory, system, and configuration when TcpIo::io_uring is asked for
@@ -61,6 +62,7 @@ class TcpTransport final : public Transport {
   void drop(LinkId link) noexcept override;
   Expected<void> adopt(std::unique_ptr<Newcomer> newcomer) override;
   void hold_life_line(LinkId link, Descriptor line) noexcept override;
+  void renew_keys() noexcept override;
   void set_never_sleeps(bool /*never*/) noexcept override {}
   void announce_sleep() noexcept override { io_->announce_sleep(); }
   void announce_awake() noexcept override { io_->announce_awake(); }

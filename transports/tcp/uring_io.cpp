@@ -140,11 +140,11 @@ void UringIo::remove(Link& link) noexcept {
 
 void UringIo::send(Link& link) noexcept {
   Flow* const flow = flow_of(link);
-  if (flow == nullptr || flow->sends || link.down || link.out.empty()) return;
+  if (flow == nullptr || flow->sends || link.down || !link.has_output()) return;
   io_uring_sqe* const request = io_uring_get_sqe(&ring_);
   if (request == nullptr) return;  // all submitted with the next poll, which then goes on here
   flow->message.msg_iov = flow->pieces.data();
-  flow->message.msg_iovlen = link.out.gather(flow->pieces);
+  flow->message.msg_iovlen = link.gather(flow->pieces);
   io_uring_prep_sendmsg(request, link.socket.get(), &flow->message, MSG_NOSIGNAL | MSG_WAITALL);
   io_uring_sqe_set_data64(request, reinterpret_cast<std::uintptr_t>(flow) | kSend);
   flow->sends = true;
@@ -228,7 +228,7 @@ void UringIo::sent(Flow& flow, int result) noexcept {
   flow.sends = false;
   Link& link = *flow.link;
   if (link.down) return;
-  link.out.sent(result > 0 ? static_cast<std::size_t>(result) : 0);
+  link.sent(result > 0 ? static_cast<std::size_t>(result) : 0);
   const bool again = result >= 0 || result == -EAGAIN || result == -EINTR;
   if (!again) link.end(-result);
 }
@@ -239,8 +239,7 @@ void UringIo::received(Flow& flow, int result, std::uint32_t flags) noexcept {
   if ((flags & IORING_CQE_F_BUFFER) != 0) {
     const auto buffer = static_cast<std::uint16_t>(flags >> IORING_CQE_BUFFER_SHIFT);
     if (result > 0 && !link.down) {
-      link.heed(link.in.feed(
-          {buffers_.data() + buffer * kBufferBytes, static_cast<std::size_t>(result)}));
+      link.feed({buffers_.data() + buffer * kBufferBytes, static_cast<std::size_t>(result)});
     }
     give_back(buffer);
   }

@@ -162,6 +162,7 @@ class UdpTransport::Maker final : public LinkMaker {
             packet::PacketLinkOptions{.my_rank = static_cast<std::uint16_t>(options_.my_rank),
                                       .mine = mine.secret,
                                       .theirs = theirs->secret,
+                                      .keys = peer.keys.get(),
                                       .packet_bytes = packet_bytes,
                                       .peer_packet_bytes = mine.packet_bytes,
                                       .peer_credit = theirs->credit,
@@ -237,6 +238,12 @@ void UdpTransport::flush(LinkId link) noexcept {
 
 std::uint64_t UdpTransport::completed(LinkId link) const noexcept {
   return links_[link] ? links_[link]->packets.completed() : last_completed_[link];
+}
+
+void UdpTransport::renew_keys() noexcept {
+  for (const auto& link : links_) {
+    if (link) link->packets.renew_keys();
+  }
 }
 
 // ---- the loop ----------------------------------------------------------------------------------

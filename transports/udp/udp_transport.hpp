@@ -59,6 +59,7 @@ class UdpTransport final : public Transport {
   void drop(LinkId link) noexcept override;
   Expected<void> adopt(std::unique_ptr<Newcomer> newcomer) override;
   void hold_life_line(LinkId link, Descriptor line) noexcept override;
+  void renew_keys() noexcept override;
   void set_never_sleeps(bool /*never*/) noexcept override {}
   void announce_sleep() noexcept override;
   void announce_awake() noexcept override {}

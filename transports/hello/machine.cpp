@@ -1,0 +1,34 @@
+#include "transports/hello/machine.hpp"
+
+#define XXH_INLINE_ALL
+#include <sys/stat.h>
+#include <xxhash.h>
+
+#include <string>
+
+#include "runtime/host.hpp"
+#include "transports/sealing/link_cipher.hpp"
+
+namespace lockstep::transports {
+
+Machine this_machine() {
+  const std::string host = runtime::host_identity();
+  Machine machine{.host = XXH3_64bits(host.data(), host.size()),
+                  .abilities = LinkCipher::has_aes() ? kHasAes : 0};
+  struct stat network{};
+  // namespaces(7): the inode is the namespace's, as long as one process is in it.
+  if (::stat("/proc/self/ns/net", &network) == 0) machine.network = network.st_ino;
+  return machine;
+}
+
+bool seals(Encryption encryption, const Machine& one, const Machine& other) noexcept {
+  if (encryption == Encryption::off_host) return one.host != other.host;
+  return encryption == Encryption::always;
+}
+
+CipherKind common_cipher(const Machine& one, const Machine& other) noexcept {
+  const bool both = (one.abilities & other.abilities & kHasAes) != 0;
+  return both ? CipherKind::aes256_gcm : CipherKind::chacha20_poly1305;
+}
+
+}  // namespace lockstep::transports
