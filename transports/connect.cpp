@@ -6,11 +6,12 @@
 
 #include "runtime/clock.hpp"
 #include "runtime/endpoint.hpp"
+#include "transports/datagrams/datagram_transport.hpp"
 #include "transports/hello/tcp_place.hpp"
 #include "transports/shm/shm_transport.hpp"
 #include "transports/shm/unix_place.hpp"
 #include "transports/tcp/tcp_transport.hpp"
-#include "transports/udp/udp_transport.hpp"
+#include "transports/udp/udp_port.hpp"
 #include "transports/verbs/verbs_transport.hpp"
 
 namespace lockstep::transports {
@@ -64,17 +65,26 @@ Expected<Opened> open_tcp(std::uint32_t members, const GroupConfig& config,
                                     .unanswered_ns = unanswered_ns(config)}));
 }
 
+Expected<Opened> open_datagrams(std::uint32_t members, const GroupConfig& config,
+                                const ConnectOptions& options, std::unique_ptr<Port> port,
+                                const Notices& notices) {
+  return opened(DatagramTransport::open({.my_rank = options.my_rank,
+                                         .members = members,
+                                         .region_bytes = options.region_bytes,
+                                         .source_bytes = options.source_bytes,
+                                         .blocks = {.memory = options.memory, .core = options.core},
+                                         .unanswered_ns = unanswered_ns(config)},
+                                        std::move(port), notices));
+}
+
 Expected<Opened> open_udp(std::uint32_t members, const GroupConfig& config,
                           const ConnectOptions& options) {
   const auto mine = runtime::parse_endpoint(config.addresses[options.my_rank]);
   if (!mine) return std::unexpected(mine.error());
-  return opened(UdpTransport::open({.address = *mine,
-                                    .my_rank = options.my_rank,
-                                    .members = members,
-                                    .region_bytes = options.region_bytes,
-                                    .source_bytes = options.source_bytes,
-                                    .blocks = {.memory = options.memory, .core = options.core},
-                                    .unanswered_ns = unanswered_ns(config)}));
+  Notices notices;
+  auto port = UdpPort::open(*mine, members - 1, notices);
+  if (!port) return std::unexpected(port.error());
+  return open_datagrams(members, config, options, std::move(*port), notices);
 }
 
 /// The device that has this member's address, unless one is named.

@@ -1,5 +1,3 @@
-#include "transports/udp/udp_transport.hpp"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -10,7 +8,9 @@
 #include "runtime/endpoint.hpp"
 #include "tests/transports/connected.hpp"
 #include "tools/launch/local_addresses.hpp"
-#include "transports/udp/udp_parameters.hpp"
+#include "transports/datagrams/datagram_parameters.hpp"
+#include "transports/datagrams/datagram_transport.hpp"
+#include "transports/udp/udp_port.hpp"
 
 namespace lockstep::transports {
 namespace {
@@ -19,30 +19,30 @@ using testing::HasSubstr;
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
 
-TEST(UdpParameters, ComeBackAsTheyWere) {
-  const UdpParameters sent{
-      .port = 7'000, .credit = 256, .packet_bytes = 8'192, .secret = {0x1234'5678'9abc'def0}};
-  const auto read = decode_udp_parameters(encode(sent));
+TEST(DatagramParameters, ComeBackAsTheyWere) {
+  const DatagramParameters sent{
+      .place = "there", .credit = 256, .packet_bytes = 8'192, .secret = {0x1234'5678'9abc'def0}};
+  const auto read = decode_datagram_parameters(encode(sent));
   ASSERT_TRUE(read);
   EXPECT_EQ(*read, sent);
 }
 
-TEST(UdpParameters, WhatIsOutOfRangeIsNamed) {
-  const UdpParameters good{.port = 1, .credit = 1, .packet_bytes = 512, .secret = {1}};
+TEST(DatagramParameters, WhatIsOutOfRangeIsNamed) {
+  const DatagramParameters good{
+      .place = std::string("\1\0", 2), .credit = 1, .packet_bytes = 512, .secret = {1}};
   const auto fault_of = [](std::string_view text) {
-    const auto read = decode_udp_parameters(text);
+    const auto read = decode_datagram_parameters(text);
     return read ? std::string() : read.error().message;
   };
   const auto with = [&](auto change) {
-    UdpParameters changed = good;
+    DatagramParameters changed = good;
     change(changed);
     return encode(changed);
   };
   EXPECT_EQ(fault_of(encode(good)), "");
-  EXPECT_THAT(fault_of(""), HasSubstr("0 bytes instead of 24"));
-  EXPECT_THAT(fault_of(encode(good) + "x"), HasSubstr("25 bytes instead of 24"));
+  EXPECT_THAT(fault_of(""), HasSubstr("0 bytes instead of 24 at least"));
+  EXPECT_THAT(fault_of(encode(good) + "x"), HasSubstr("a place of 3 bytes where 2 are said"));
   EXPECT_THAT(fault_of(std::string(24, 'x')), HasSubstr("another version"));
-  EXPECT_THAT(fault_of(with([](auto& one) { one.port = 0; })), HasSubstr("no port"));
   EXPECT_THAT(fault_of(with([](auto& one) { one.credit = 0; })), HasSubstr("room for 0 packets"));
   EXPECT_THAT(fault_of(with([](auto& one) { one.credit = 257; })), HasSubstr("room for 257"));
   EXPECT_THAT(fault_of(with([](auto& one) { one.packet_bytes = 511; })), HasSubstr("of 511 bytes"));
@@ -72,8 +72,8 @@ class UdpPair : public testing::Test {
                                  .memory = {},
                                  .introduction = {}});
   }
-  UdpTransport& end(std::uint32_t rank) {
-    return dynamic_cast<UdpTransport&>(*ends_[rank]->transport);
+  DatagramTransport& end(std::uint32_t rank) {
+    return dynamic_cast<DatagramTransport&>(*ends_[rank]->transport);
   }
   /// Posts one word and waits until it is there.
   void expect_to_arrive(std::uint64_t value) {
@@ -141,23 +141,32 @@ TEST_F(UdpPair, WhatIsNotAnsweredSetsADeadline) {
 // too.
 TEST(UdpTransports, ALinkToAPeerThatDiedWhileItWasMetIsMade) {
   const auto mine = runtime::parse_endpoint("127.0.0.1:1").value();
-  const auto transport = UdpTransport::open({.address = mine,
-                                             .my_rank = 0,
-                                             .members = 2,
-                                             .region_bytes = 4'096,
-                                             .source_bytes = 0,
-                                             .blocks = {},
-                                             .unanswered_ns = kSecond});
+  Notices notices;
+  const auto transport = DatagramTransport::open({.my_rank = 0,
+                                                  .members = 2,
+                                                  .region_bytes = 4'096,
+                                                  .source_bytes = 0,
+                                                  .blocks = {},
+                                                  .unanswered_ns = kSecond},
+                                                 UdpPort::open(mine, 1, notices).value(), notices);
   ASSERT_TRUE(transport) << transport.error().message;
   const auto maker = (*transport)->link_maker();
   ASSERT_TRUE(maker->offer_for(1));
-  const UdpParameters theirs{.port = 1, .credit = 1, .packet_bytes = 512, .secret = {1}};
+  const DatagramParameters theirs{
+      .place = std::string("\1\0", 2), .credit = 1, .packet_bytes = 512, .secret = {1}};
   MetPeer gone;
   gone.rank = 1;
   gone.host = "127.0.0.1";
   gone.parameters = encode(theirs);
   const auto link = maker->make(std::move(gone));
   ASSERT_TRUE(link) << link.error().message;
+  MetPeer placeless;
+  placeless.rank = 1;
+  placeless.host = "127.0.0.1";
+  placeless.parameters = encode(DatagramParameters{.credit = 1, .packet_bytes = 512});
+  const auto none = maker->make(std::move(placeless));
+  ASSERT_FALSE(none);
+  EXPECT_THAT(none.error().message, HasSubstr("no UDP port"));
 }
 
 TEST(UdpSockets, APortThatIsTakenIsReplacedAndTold) {

@@ -44,21 +44,22 @@ void PacketLink::fail(DownReason reason) noexcept {
 
 // ---- what arrives ------------------------------------------------------------------------------
 
-void PacketLink::receive(std::span<const std::byte> packet, std::uint64_t now_ns) noexcept {
+bool PacketLink::receive(std::span<const std::byte> packet, std::uint64_t now_ns) noexcept {
   const auto parsed = opener_ ? opener_->open(packet) : parse(packet, options_.theirs);
   if (!parsed || packet.size() > options_.peer_packet_bytes || !window_.could_say(*parsed)) {
     ++counts_.rejected;
-    return;
+    return false;
   }
   const Head& head = parsed->head;
   ReplayWindow& come = head.kind == Kind::data ? data_come_ : acknowledgements_come_;
   if (come.has_come(head.transmission)) {
     ++counts_.received_again;
-    return;
+    return false;
   }
   come.come(head.transmission);
   heed_acknowledgement(*parsed, now_ns);
   if (parsed->head.kind == Kind::data) take_body(*parsed, now_ns);
+  return true;
 }
 
 void PacketLink::heed_acknowledgement(const Parsed& packet, std::uint64_t now_ns) noexcept {

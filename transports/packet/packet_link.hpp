@@ -102,8 +102,9 @@ class PacketLink {
   [[nodiscard]] bool settled() const noexcept { return out_.empty() && window_.empty(); }
 
   // ---- the wire
-  /// A packet that came under this link's number; anything may have come.
-  void receive(std::span<const std::byte> packet, std::uint64_t now_ns) noexcept;
+  /// A packet that came under this link's number; anything may have come. True: the peer sent
+  /// it, and it is new.
+  bool receive(std::span<const std::byte> packet, std::uint64_t now_ns) noexcept;
   /// Sends what is due, as far as `wire` takes it. `idle`: nothing more is going to be written
   /// soon, so acknowledgements wait for nothing.
   void send(std::uint64_t now_ns, Wire& wire, bool idle) noexcept;

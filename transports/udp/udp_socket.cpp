@@ -90,7 +90,7 @@ void UdpSocket::submit() noexcept {
   collected_ = 0;
 }
 
-std::size_t UdpSocket::receive_some() noexcept {
+std::size_t UdpSocket::receive() noexcept {
   if (!came_in_numbers_) {
     const ssize_t got = ::recv(socket_.get(), buffer_.get(), packet_bytes_, 0);
     if (got < 0) return 0;

@@ -41,28 +41,16 @@ class UdpSocket {
   /// Sends what was collected. What the kernel does not take is lost, as on the wire.
   void submit() noexcept;
 
-  /// Hands every packet that is there to `take`, at most kMostPerPoll.
-  template <class Take>
-  void receive(Take take) noexcept {
-    std::size_t taken = 0;
-    while (taken < kMostPerPoll) {
-      const std::size_t count = receive_some();
-      for (std::size_t i = 0; i < count; ++i) take(packet(i));
-      taken += count;
-      if (count < kBatch) return;
-    }
-  }
-
- private:
   static constexpr std::size_t kBatch = 32;
-  /// So that sending and the rest of the loop get their turn.
-  static constexpr std::size_t kMostPerPoll = 8 * kBatch;
-
-  UdpSocket(Descriptor socket, std::size_t packet_bytes);
-  std::size_t receive_some() noexcept;
+  /// Takes packets that are there; how many, at most kBatch.
+  std::size_t receive() noexcept;
+  /// One of them, until the next `receive`.
   [[nodiscard]] std::span<const std::byte> packet(std::size_t i) const noexcept {
     return {buffer_.get() + i * packet_bytes_, in_[i].msg_len};
   }
+
+ private:
+  UdpSocket(Descriptor socket, std::size_t packet_bytes);
 
   Descriptor socket_;
   std::size_t packet_bytes_;

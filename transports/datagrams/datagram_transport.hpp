@@ -10,20 +10,18 @@
 
 #include "lockstep/error.hpp"
 #include "runtime/clock.hpp"
-#include "runtime/endpoint.hpp"
 #include "runtime/memory.hpp"
 #include "runtime/zero_pages.hpp"
 #include "transports/block.hpp"
+#include "transports/datagrams/port.hpp"
 #include "transports/hello/life_lines.hpp"
 #include "transports/link_maker.hpp"
 #include "transports/packet/packet_link.hpp"
 #include "transports/transport.hpp"
-#include "transports/udp/udp_socket.hpp"
 
 namespace lockstep::transports {
 
-struct UdpOptions {
-  runtime::Endpoint address;  ///< of this member: where its port is
+struct DatagramOptions {
   std::uint32_t my_rank = 0;
   std::uint32_t members = 0;
   std::size_t region_bytes = 0;  ///< of one copy
@@ -32,20 +30,23 @@ struct UdpOptions {
   std::uint64_t unanswered_ns = 0;  ///< without progress for so long, a link is given up
 };
 
-/// UDP, by the calls of kernel sockets under the reliable-packet layer (transports/packet/). One
-/// socket for all peers. Writes appear between two turns of the receiver's loop, from the lowest
-/// address up; one is complete when its bytes are in packets.
+/// Any port that carries packets, under the reliable-packet layer (transports/packet/). Writes
+/// appear between two turns of the receiver's loop, from the lowest address up; one is complete
+/// when its bytes are in packets.
 ///
 /// A sleeper is woken by what arrives, a beat included, and wakes itself when something is to be
 /// sent again (`deadline_ns`). Back-pressure: OutboundStream::kDepth writes behind as many packets
 /// as the peer has room for. A peer's death shows in the end of its life line; one that does not
 /// answer, in time.
-class UdpTransport final : public Transport {
+class DatagramTransport final : public Transport {
  public:
-  /// Without links. Errors: no_memory, system.
-  static Expected<std::unique_ptr<UdpTransport>> open(const UdpOptions& options);
+  /// Without links. `notices`: what was tolerated when the port was opened. Errors: no_memory,
+  /// system.
+  static Expected<std::unique_ptr<DatagramTransport>> open(const DatagramOptions& options,
+                                                           std::unique_ptr<Port> port,
+                                                           const Notices& notices);
   /// Leaves: peers see `peer_left`. Waits up to a tenth of a second for what was posted to arrive.
-  ~UdpTransport() override;
+  ~DatagramTransport() override;
 
   [[nodiscard]] std::size_t region_bytes() const noexcept override { return options_.region_bytes; }
   [[nodiscard]] WriteOrder write_order() const noexcept override { return WriteOrder::ascending; }
@@ -63,8 +64,10 @@ class UdpTransport final : public Transport {
   void set_never_sleeps(bool /*never*/) noexcept override {}
   void announce_sleep() noexcept override;
   void announce_awake() noexcept override {}
-  void ring_doorbells() noexcept override { socket_->submit(); }
-  [[nodiscard]] std::span<const int> descriptors() const noexcept override { return descriptors_; }
+  void ring_doorbells() noexcept override { port_->submit(); }
+  [[nodiscard]] std::span<const int> descriptors() const noexcept override {
+    return std::span(descriptors_).last(port_->descriptor() < 0 ? 1 : 2);
+  }
   [[nodiscard]] std::uint64_t deadline_ns() const noexcept override;
   [[nodiscard]] std::span<const std::string> notices() const noexcept override {
     return notices_.lines();
@@ -79,20 +82,19 @@ class UdpTransport final : public Transport {
   class Arrival;
   struct Link;
 
-  explicit UdpTransport(const UdpOptions& options);
+  DatagramTransport(const DatagramOptions& options, std::unique_ptr<Port> port);
   Expected<void> make_memory();
-  Expected<void> make_socket();
   void receive() noexcept;
+  void take(const Received& one, std::uint64_t now_ns) noexcept;
   void send_due(bool idle) noexcept;
   void bury(std::uint64_t dead) noexcept;
   void take_leave() noexcept;
 
-  const UdpOptions options_;
+  const DatagramOptions options_;
   const runtime::TscClock clock_;
   runtime::SharedBlock source_;
   runtime::ZeroPages nobody_;  ///< what the peer of a link wrote that is not there
-  std::unique_ptr<UdpSocket> socket_;
-  std::uint32_t credit_ = 0;  ///< packets that each peer may have on their way to this member
+  const std::unique_ptr<Port> port_;
   std::vector<std::unique_ptr<Link>> links_;   ///< by rank; null: me, and who was dropped
   std::vector<std::uint64_t> last_completed_;  ///< of those dropped
   packet::PacketCounts gone_;                  ///< of those dropped, and of nobody's
