@@ -23,7 +23,9 @@ constexpr std::string_view kNameRequirement = "1 to 40 characters of [a-zA-Z0-9_
 
 constexpr std::array<std::string_view, 4> kIdleWords = {"automatic", "spin", "yield", "backoff"};
 constexpr std::array<std::string_view, 3> kHugePagesWords = {"automatic", "never", "required"};
-constexpr std::array<std::string_view, 5> kTransportWords = {"auto", "shm", "tcp", "udp", "verbs"};
+constexpr std::array<std::string_view, 6> kTransportWords = {"auto", "dpdk", "shm",
+                                                             "tcp",  "udp",  "verbs"};
+constexpr std::array<std::string_view, 2> kEncapsulationWords = {"ethernet", "udp"};
 constexpr std::array<std::string_view, 3> kEncryptionWords = {"always", "automatic", "never"};
 constexpr std::array<std::string_view, 3> kTcpIoWords = {"automatic", "io_uring", "sockets"};
 static_assert(std::to_underlying(IdlePolicy::backoff) == kIdleWords.size() - 1);
@@ -99,8 +101,8 @@ bool is_name(std::string_view text) {
   return !text.empty() && text.size() <= kMostNameCharacters && std::ranges::all_of(text, allowed);
 }
 
-bool is_text(std::string_view text) {
-  return text.size() <= kMostTextCharacters &&
+bool is_text(std::string_view text, std::size_t most = kMostTextCharacters) {
+  return text.size() <= most &&
          std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
 }
 
@@ -167,6 +169,10 @@ std::span<const Setting> settings() {
       of_member<&G::tcp_io>("tcp_io", Words{kTcpIoWords}),
       of_member<&G::verbs_device>("verbs_device", Path{}),
       of_member<&G::verbs_gid_index>("verbs_gid_index", Whole{-1, 1'023}),
+      of_member<&G::dpdk_devices>("dpdk_devices", Command{}),
+      of_group<&G::dpdk_encapsulation>("dpdk_encapsulation", Words{kEncapsulationWords}),
+      of_member<&G::dpdk_eal>("dpdk_eal", Command{}),
+      of_member<&G::dpdk_plugin>("dpdk_plugin", Path{}),
       of_group<&G::ring_bytes>("ring_bytes", Whole{4'096, 1 << 30, true}),
       of_member<&G::join_timeout_ns>("join_timeout_ns", Whole{kMillisecond, kDay}),
       of_group<&G::heartbeat_interval_ns>("heartbeat_interval_ns",
@@ -206,6 +212,9 @@ std::string requirement(const Rule& rule) {
     std::string operator()(Text) const {
       return fmt::format("must be at most {} printable ASCII characters", kMostTextCharacters);
     }
+    std::string operator()(Command) const {
+      return fmt::format("must be at most {} printable ASCII characters", kMostPathCharacters);
+    }
     std::string operator()(const Names& names) const {
       if (names.of_addresses) {
         return fmt::format(
@@ -235,6 +244,7 @@ std::string fault(const Setting& setting, const Value& value) {
       if constexpr (std::is_same_v<T, Words>) return std::ranges::count(rule.words, *text) > 0;
       if constexpr (std::is_same_v<T, Name>) return is_name(*text);
       if constexpr (std::is_same_v<T, Text>) return is_text(*text);
+      if constexpr (std::is_same_v<T, Command>) return is_text(*text, kMostPathCharacters);
       return text->size() <= kMostPathCharacters && text->find('\0') == std::string::npos;
     }
   };
@@ -313,6 +323,12 @@ std::optional<Problem> contradiction(const GroupConfig& config) {
     if (config.key_file.empty()) {
       return problem("encryption", "cannot be \"always\" without group.key_file");
     }
+  }
+  if (config.transport == "dpdk" && config.dpdk_devices.empty()) {
+    return problem(
+        "dpdk_devices",
+        "must name this member's devices when group.transport is \"dpdk\"; members of one "
+        "host that have none may use \"memif:NAME\"");
   }
   const bool counted = !config.members.empty() && !config.addresses.empty();
   if (counted && config.addresses.size() != config.members.size()) {

@@ -31,12 +31,13 @@ struct Words {
 };
 struct Path {};
 struct Name {};
-struct Text {};  ///< for people
+struct Text {};     ///< for people
+struct Command {};  ///< several words for another program
 struct Names {
   bool empty_allowed = false;
   bool of_addresses = false;  ///< IP addresses with ports instead of names; empty: not known
 };
-using Rule = std::variant<Flag, Whole, Words, Path, Name, Text, Names>;
+using Rule = std::variant<Flag, Whole, Words, Path, Name, Text, Command, Names>;
 
 struct Setting {
   std::string_view table;  ///< "reactor" or "group"

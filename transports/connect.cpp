@@ -7,6 +7,7 @@
 #include "runtime/clock.hpp"
 #include "runtime/endpoint.hpp"
 #include "transports/datagrams/datagram_transport.hpp"
+#include "transports/dpdk/open_dpdk.hpp"
 #include "transports/hello/tcp_place.hpp"
 #include "transports/shm/shm_transport.hpp"
 #include "transports/shm/unix_place.hpp"
@@ -87,6 +88,14 @@ Expected<Opened> open_udp(std::uint32_t members, const GroupConfig& config,
   return open_datagrams(members, config, options, std::move(*port), notices);
 }
 
+Expected<Opened> open_dpdk(std::uint32_t members, const GroupConfig& config,
+                           const ConnectOptions& options) {
+  Notices notices;
+  auto port = dpdk::open_dpdk(config, options.my_rank, notices);
+  if (!port) return std::unexpected(port.error());
+  return open_datagrams(members, config, options, std::move(*port), notices);
+}
+
 /// The device that has this member's address, unless one is named.
 Expected<Opened> open_verbs(std::uint32_t members, const GroupConfig& config,
                             const ConnectOptions& options) {
@@ -106,6 +115,7 @@ Expected<Opened> open_network(std::uint32_t members, const GroupConfig& config,
                               const ConnectOptions& options) {
   if (config.transport == "verbs") return open_verbs(members, config, options);
   if (config.transport == "udp") return open_udp(members, config, options);
+  if (config.transport == "dpdk") return open_dpdk(members, config, options);
   return open_tcp(members, config, options);
 }
 

@@ -69,8 +69,8 @@ struct GroupConfig {
   /// it from the others. Its own must be there. Not needed where all members share one host
   /// ("shm").
   std::vector<std::string> addresses{};
-  /// How members reach one another: "shm", "tcp", "udp", "verbs", or "auto": shared memory when no
-  /// addresses are given, else TCP. See docs/transports.md.
+  /// How members reach one another: "shm", "tcp", "udp", "verbs", "dpdk", or "auto": shared memory
+  /// when no addresses are given, else TCP. See docs/transports.md.
   std::string transport = "auto";
   /// TCP, UDP and verbs: path of a file with 64 hex digits that only its owner may read: the key by
   /// which members prove to one another that they belong together, the same at all of them. Empty:
@@ -89,6 +89,18 @@ struct GroupConfig {
   /// Verbs only: which entry of the device's GID table; negative: the RoCE v2 entry of this
   /// member's address.
   std::int32_t verbs_gid_index = -1;
+  /// DPDK only: the Ethernet devices of this member, as DPDK names them, with spaces between them:
+  /// PCI addresses ("0000:3b:00.0") and virtual devices ("net_af_packet0,iface=eth1"). "memif:NAME"
+  /// stands for shared-memory devices to all other members of one host, "rings:NAME" of one
+  /// process.
+  std::string dpdk_devices{};
+  /// DPDK only: what stands in front of a packet: "ethernet": an Ethernet head alone; "udp": IP and
+  /// UDP heads as well, for networks that route.
+  std::string dpdk_encapsulation = "ethernet";
+  /// DPDK only: more arguments for its environment (EAL), with spaces between them.
+  std::string dpdk_eal{};
+  /// DPDK only: path of liblockstep_dpdk.so; empty: it is looked for beside the program.
+  std::string dpdk_plugin{};
   /// Size of each sender's ring: a power of two, 4 KiB – 1 GiB. The largest payload is a little
   /// less than half of it (see Group::max_payload_bytes).
   std::uint64_t ring_bytes = 1 << 20;

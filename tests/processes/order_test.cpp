@@ -200,6 +200,13 @@ INSTANTIATE_TEST_SUITE_P(
                       over(test::Medium::udp, {"seven", 7, 7, 32, 1'000})),
     name_of);
 
+INSTANTIATE_TEST_SUITE_P(
+    Dpdk, Order,
+    ::testing::Values(over(test::Medium::dpdk, {"pair", 2, 2, 64, 20'000}),
+                      over(test::Medium::dpdk, {"all_senders", 3, 3, 64, 20'000}),
+                      over(test::Medium::dpdk, {"half_a_ring", 3, 2, (1 << 15) - 32, 500})),
+    name_of);
+
 // Inside ci/soft-roce, where every instruction is emulated: few messages.
 INSTANTIATE_TEST_SUITE_P(
     Verbs, Order,

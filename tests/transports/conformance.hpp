@@ -65,6 +65,7 @@ struct Implementation {
   std::function<std::unique_ptr<Network>(const Wanted&)> connect;
   /// What this machine lacks for it, in words; empty if nothing. Absent: nothing can lack.
   std::function<std::string()> missing = {};
+  bool polled = false;  ///< nothing but time wakes who sleeps
 };
 
 /// Network::run with every party in a thread of its own: the memory really is written while it is

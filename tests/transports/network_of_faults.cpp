@@ -45,7 +45,8 @@ Implementation behind_faults(Implementation implementation) {
                 return inner ? std::make_unique<NetworkOfFaults>(std::move(inner), wanted)
                              : nullptr;
               },
-          .missing = std::move(implementation.missing)};
+          .missing = std::move(implementation.missing),
+          .polled = implementation.polled};
 }
 
 }  // namespace lockstep::transports::conformance

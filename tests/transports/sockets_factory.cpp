@@ -19,7 +19,8 @@ constexpr std::uint64_t kSecond = 1'000'000'000;
 class NetworkOfSockets final : public Network {
  public:
   static std::unique_ptr<Network> connect(const Wanted& wanted, const std::string& transport,
-                                          bool ipv6, TcpIo io, bool encrypted) {
+                                          bool ipv6, TcpIo io, bool encrypted,
+                                          const std::string& devices = {}) {
     const auto addresses =
         launch::local_addresses(transport, wanted.members, {ipv6 ? "::1" : "127.0.0.1"});
     if (!addresses) return nullptr;
@@ -32,6 +33,7 @@ class NetworkOfSockets final : public Network {
                        .key_file = encrypted ? network->key_.path() : "",
                        .encryption = encrypted ? "always" : "never",
                        .tcp_io = io == TcpIo::io_uring ? "io_uring" : "sockets",
+                       .dpdk_devices = devices,
                        .join_timeout_ns = 30 * kSecond};
     for (std::uint32_t rank = 0; rank < wanted.members; ++rank) {
       config.members.push_back(fmt::format("m{}", rank));
@@ -124,6 +126,23 @@ const Implementation kUdpEncrypted = udp("udp_encrypted", false, true);
 INSTANTIATE_TEST_SUITE_P(udp, Conformance,
                          testing::Values(kUdp, kUdpIpv6, kUdpEncrypted, behind_faults(kUdp)),
                          name_of);
+
+#ifdef LOCKSTEP_HAS_DPDK
+Implementation dpdk(std::string name, bool ipv6, bool encrypted, std::string devices) {
+  return {.name = std::move(name),
+          .connect =
+              [=](const Wanted& wanted) {
+                return NetworkOfSockets::connect(wanted, "dpdk", ipv6, TcpIo::automatic, encrypted,
+                                                 devices);
+              },
+          .polled = true};
+}
+
+const Implementation kRings = dpdk("rings", false, false, "rings:conformance");
+const Implementation kRingsEncrypted = dpdk("rings_encrypted", true, true, "rings:conformance");
+INSTANTIATE_TEST_SUITE_P(dpdk, Conformance,
+                         testing::Values(kRings, kRingsEncrypted, behind_faults(kRings)), name_of);
+#endif
 
 }  // namespace
 }  // namespace lockstep::transports::conformance

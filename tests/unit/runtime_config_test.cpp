@@ -110,13 +110,15 @@ TEST_F(LoadConfig, AnEmptyFileGivesTheDefaults) {
 }
 
 TEST_F(LoadConfig, NamesAnUnknownKeyAndItsNeighbour) {
-  EXPECT_EQ(error_of("[group]\nname = \"a\"\n\nring_byte = 4096\n"),
-            "group.toml:4: key 'ring_byte' in [group] is not known; did you mean 'ring_bytes'? "
-            "allowed: name, self, members, founders, senders, application, addresses, transport, "
-            "key_file, encryption, tcp_io, "
-            "verbs_device, verbs_gid_index, ring_bytes, join_timeout_ns, "
-            "heartbeat_interval_ns, silence_timeout_ns, slow_lag, slow_timeout_ns, slow_evicts, "
-            "mailbox_slots, mailbox_payload_bytes");
+  EXPECT_EQ(
+      error_of("[group]\nname = \"a\"\n\nring_byte = 4096\n"),
+      "group.toml:4: key 'ring_byte' in [group] is not known; did you mean 'ring_bytes'? "
+      "allowed: name, self, members, founders, senders, application, addresses, transport, "
+      "key_file, encryption, tcp_io, "
+      "verbs_device, verbs_gid_index, dpdk_devices, dpdk_encapsulation, dpdk_eal, dpdk_plugin, "
+      "ring_bytes, join_timeout_ns, "
+      "heartbeat_interval_ns, silence_timeout_ns, slow_lag, slow_timeout_ns, slow_evicts, "
+      "mailbox_slots, mailbox_payload_bytes");
   EXPECT_EQ(error_of("[reactor]\nxyzzyplugh = 1\n"),
             "group.toml:2: key 'xyzzyplugh' in [reactor] is not known; allowed: idle, core, "
             "backoff_spin_ns, backoff_yields, huge_pages, lock_memory, counters_file");
@@ -390,6 +392,7 @@ TEST(CanonicalText, HoldsWhatMembersMustAgreeOn) {
   EXPECT_EQ(runtime::canonical_text(config),
             "name=orders\nmembers=a,b,c\nfounders=a,b,c\nsenders=a,b,c\napplication=\ntransport="
             "auto\nencryption=automatic\n"
+            "dpdk_encapsulation=ethernet\n"
             "ring_bytes=1048576\n"
             "heartbeat_interval_ns=100000000\nsilence_timeout_ns=2000000000\n"
             "slow_lag=1000\nslow_timeout_ns=1000000000\nslow_evicts=false\n");

@@ -202,10 +202,11 @@ std::size_t DatagramTransport::poll(std::span<LinkDown> events) noexcept {
   receive();
   if (dead != 0) bury(dead);
   send_due(false);
+  const bool lost = port_->lost_something();
   std::size_t count = 0;
   for (const auto& link : links_) {
     if (!link || link->reported || count == events.size()) continue;
-    if (link->peer->lost) link->packets.fail(*link->peer->lost);
+    if (lost && !port_->reaches(*link->peer)) link->packets.fail(DownReason::device_lost);
     const auto reason = link->packets.down();
     if (!reason) continue;
     link->reported = true;
@@ -247,11 +248,13 @@ void DatagramTransport::send_due(bool idle) noexcept {
   port_->submit();
 }
 
-void DatagramTransport::announce_sleep() noexcept { send_due(true); }
+void DatagramTransport::announce_sleep() noexcept {
+  send_due(true);
+  port_->announce_sleep();
+}
 
 std::uint64_t DatagramTransport::deadline_ns() const noexcept {
   std::uint64_t deadline = kNever;
-  if (port_->most_sleep_ns() != kNever) deadline = clock_.now_ns() + port_->most_sleep_ns();
   for (const auto& link : links_) {
     if (link) deadline = std::min(deadline, link->packets.deadline_ns());
   }

@@ -65,9 +65,7 @@ class DatagramTransport final : public Transport {
   void announce_sleep() noexcept override;
   void announce_awake() noexcept override {}
   void ring_doorbells() noexcept override { port_->submit(); }
-  [[nodiscard]] std::span<const int> descriptors() const noexcept override {
-    return std::span(descriptors_).last(port_->descriptor() < 0 ? 1 : 2);
-  }
+  [[nodiscard]] std::span<const int> descriptors() const noexcept override { return descriptors_; }
   [[nodiscard]] std::uint64_t deadline_ns() const noexcept override;
   [[nodiscard]] std::span<const std::string> notices() const noexcept override {
     return notices_.lines();

@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,8 +19,6 @@ struct Destination {
   virtual ~Destination() = default;
   /// False: packets go every way that there is, until one has come from there (Port::heard).
   bool known = true;
-  /// The port cannot send there any more, and why.
-  std::optional<DownReason> lost{};
 };
 
 /// One packet that came. `from` is the port's own word for the way it came.
@@ -65,10 +62,15 @@ class Port {
   /// A packet that came `from` there was sealed by the peer of `to`.
   virtual void heard(Destination& /*to*/, std::uint64_t /*from*/) noexcept {}
 
-  /// Readable when `receive` is worth a call; -1: only looking tells, so a reactor sleeps for no
-  /// longer than `most_sleep_ns`.
+  /// A device of this port is gone for good; `reaches` tells whose way it was.
+  [[nodiscard]] virtual bool lost_something() const noexcept { return false; }
+  [[nodiscard]] virtual bool reaches(const Destination& /*to*/) const noexcept { return true; }
+
+  /// Readable when `receive` is worth a call.
   [[nodiscard]] virtual int descriptor() const noexcept = 0;
-  [[nodiscard]] virtual std::uint64_t most_sleep_ns() const noexcept { return Transport::kNever; }
+  /// The reactor is about to wait for that. Where only looking tells whether something came, it is
+  /// readable after a while.
+  virtual void announce_sleep() noexcept {}
 };
 
 }  // namespace lockstep::transports

@@ -34,6 +34,8 @@ std::string to_string(Medium medium) {
       return "verbs";
     case Medium::udp:
       return "udp";
+    case Medium::dpdk:
+      return "dpdk";
   }
   return fmt::format("number {}", std::to_underlying(medium));
 }

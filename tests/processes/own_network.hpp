@@ -1,0 +1,27 @@
+#pragma once
+
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "transports/hello/descriptor.hpp"
+
+namespace lockstep::test {
+
+/// Gives the calling process, and those that it makes, a network of their own, with nothing but its
+/// loopback device. It is gone with the last of them. False: only root may.
+inline bool enter_own_network() {
+  if (::unshare(CLONE_NEWNET) != 0) return false;
+  const transports::Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  std::strcpy(request.ifr_name, "lo");
+  if (::ioctl(socket.get(), SIOCGIFFLAGS, &request) != 0) return false;
+  request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
+  return ::ioctl(socket.get(), SIOCSIFFLAGS, &request) == 0;
+}
+
+}  // namespace lockstep::test
