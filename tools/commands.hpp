@@ -8,6 +8,7 @@ namespace lockstep::tools {
 /// status other than 0 by throwing CLI::RuntimeError(status), which main returns.
 void add_bench(CLI::App& app);
 void add_counters(CLI::App& app);
+void add_doctor(CLI::App& app);
 void add_node(CLI::App& app);
 void add_kv(CLI::App& app);
 void add_orders(CLI::App& app);

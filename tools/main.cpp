@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   lockstep::tools::add_bench(app);
   lockstep::tools::add_counters(app);
+  lockstep::tools::add_doctor(app);
   lockstep::tools::add_node(app);
   lockstep::tools::add_kv(app);
   lockstep::tools::add_orders(app);
