@@ -1,7 +1,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <string>
@@ -38,7 +37,9 @@ inline std::string missing(Medium medium) {
 #ifndef LOCKSTEP_HAS_DPDK
   if (medium == Medium::dpdk) return "built without DPDK (libdpdk-dev)";
 #endif
-  if (medium == Medium::dpdk && ::geteuid() != 0) return "packet sockets need root";
+  if (medium == Medium::dpdk && !may_have_own_network()) {
+    return "no network of its own, or no packet sockets there (CAP_SYS_ADMIN, CAP_NET_RAW)";
+  }
   if (medium != Medium::verbs) return {};
   if (!std::filesystem::is_empty("/sys/class/infiniband", none) && !none) return {};
   return "no RDMA device here (ci/soft-roce runs this in a VM)";

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -22,6 +23,17 @@ inline bool enter_own_network() {
   if (::ioctl(socket.get(), SIOCGIFFLAGS, &request) != 0) return false;
   request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
   return ::ioctl(socket.get(), SIOCSIFFLAGS, &request) == 0;
+}
+
+/// Whether a process may do that, and open packet sockets there: tried by one that ends.
+inline bool may_have_own_network() {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const bool there = enter_own_network();
+    ::_exit(there && ::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0) >= 0 ? 0 : 1);
+  }
+  int status = 1;
+  return child > 0 && ::waitpid(child, &status, 0) == child && status == 0;
 }
 
 }  // namespace lockstep::test
