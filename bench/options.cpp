@@ -149,6 +149,7 @@ GroupConfig group_config(const Plan& plan, const std::string& name, std::uint32_
   config.addresses = plan.addresses;
   config.transport = plan.options.transport;
   config.key_file = plan.options.key_file;
+  config.encryption = plan.options.encryption;
   config.tcp_io = plan.options.tcp_io;
   config.ring_bytes = plan.options.ring_bytes;
   return config;

@@ -33,6 +33,7 @@ struct Options {
   /// Addresses of this host at which members listen in turn, where the medium is a network.
   std::vector<std::string> hosts{};
   std::string key_file{};  ///< by which members authenticate one another; empty: they do not
+  std::string encryption = "automatic";  ///< as group.encryption; all members share a host here
   std::string tcp_io = "automatic";
   launch::As as = launch::As::processes;
   std::uint64_t ring_bytes = 1 << 20;

@@ -77,6 +77,12 @@ void add_group(CLI::App& command, const Arguments& arguments) {
   command.add_option("--key-file", options.key_file,
                      "file with the key by which members authenticate one another, over tcp, "
                      "udp and verbs");
+  command
+      .add_option(
+          "--encryption", options.encryption,
+          "automatic, always (with --key-file) or never; automatic leaves one host in the clear")
+      ->check(CLI::IsMember({"automatic", "always", "never"}))
+      ->capture_default_str();
   command.add_option("--tcp-io", options.tcp_io, "automatic, io_uring or sockets")
       ->check(CLI::IsMember({"automatic", "io_uring", "sockets"}))
       ->capture_default_str();

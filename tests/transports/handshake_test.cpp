@@ -7,6 +7,7 @@
 #include <sodium.h>
 
 #include <algorithm>
+#include <cstring>
 #include <functional>
 #include <new>
 #include <optional>
