@@ -113,6 +113,9 @@ Expected<void> run(std::vector<std::string> arguments, bool quiet) {
     for (std::string& one : arguments) words.push_back(one.data());
     words.push_back(nullptr);
     if (rte_eal_init(static_cast<int>(arguments.size()), words.data()) >= 0) {
+      // A folder for other processes that would share this one's memory: there are none.
+      std::error_code error;
+      std::filesystem::remove_all(rte_eal_get_runtime_dir(), error);
       // What its drivers say of every attempt is nobody's to print here.
       if (quiet) rte_log_set_global_level(RTE_LOG_EMERG);
       return;
