@@ -50,14 +50,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::vector<std::byte> memory(64 + kRegion * kRegionCopies + 64, std::byte{0x5a});
   PacketLink link({.mine = kMine,
                    .theirs = kTheirs,
-                   .keys = encrypted ? &keys : nullptr,
                    .packet_bytes = 512,
                    .peer_packet_bytes = 512,
                    .peer_credit = 8,
                    .my_credit = 8,
                    .give_up_ns = 1'000'000,
                    .region_bytes = kRegion},
-                  std::span(memory).subspan(64, kRegion * kRegionCopies));
+                  std::span(memory).subspan(64, kRegion * kRegionCopies),
+                  encrypted ? &keys : nullptr);
   Nowhere wire(encrypted ? &keys : nullptr);
   const std::uint64_t words[4] = {};
   std::uint64_t now_ns = 1'000;

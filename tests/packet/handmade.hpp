@@ -48,14 +48,13 @@ struct LoneLink {
       : link({.my_rank = 0,
               .mine = kMine,
               .theirs = kTheirs,
-              .keys = keys,
               .packet_bytes = 1'024,
               .peer_packet_bytes = 1'024,
               .peer_credit = kCredit,
               .my_credit = kCredit,
               .give_up_ns = 1'000'000'000,
               .region_bytes = kRegionBytes},
-             region) {}
+             region, keys) {}
 
   /// Sends `packets` of one word each.
   void talk(int packets) {

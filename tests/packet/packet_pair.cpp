@@ -26,18 +26,17 @@ PacketPair::PacketPair(const PairScenario& scenario) : scenario_(scenario) {
   for (std::size_t which : {0U, 1U}) {
     Side& one = sides_[which];
     one.region.resize(kRegionBytes * kRegionCopies);
-    one.link = std::make_unique<PacketLink>(
-        PacketLinkOptions{.my_rank = static_cast<std::uint16_t>(which),
-                          .mine = secrets[which],
-                          .theirs = secrets[1 - which],
-                          .keys = scenario.encrypted ? &keys[which] : nullptr,
-                          .packet_bytes = scenario.packet_bytes,
-                          .peer_packet_bytes = scenario.packet_bytes,
-                          .peer_credit = scenario.credit,
-                          .my_credit = scenario.credit,
-                          .give_up_ns = scenario.give_up_ns,
-                          .region_bytes = kRegionBytes},
-        one.region);
+    one.link =
+        std::make_unique<PacketLink>(PacketLinkOptions{.my_rank = static_cast<std::uint16_t>(which),
+                                                       .mine = secrets[which],
+                                                       .theirs = secrets[1 - which],
+                                                       .packet_bytes = scenario.packet_bytes,
+                                                       .peer_packet_bytes = scenario.packet_bytes,
+                                                       .peer_credit = scenario.credit,
+                                                       .my_credit = scenario.credit,
+                                                       .give_up_ns = scenario.give_up_ns,
+                                                       .region_bytes = kRegionBytes},
+                                     one.region, scenario.encrypted ? &keys[which] : nullptr);
     one.wire = std::make_unique<LossyWire>(scenario.faults, random.next());
     if (scenario.encrypted) one.wire->set_judge(&one.numbers);
     one.random = random.split();

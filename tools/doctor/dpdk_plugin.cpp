@@ -17,11 +17,7 @@ std::vector<std::string> dpdk_plugin_paths() {
   std::vector<std::string> paths;
   std::error_code error;
   const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (!error) {
-    const std::filesystem::path folder = program.parent_path();
-    paths.push_back(folder / kName);
-    paths.push_back(folder.parent_path() / "lib" / kName);
-  }
+  if (!error) paths.push_back(program.parent_path() / kName);
   paths.emplace_back(kName);
   return paths;
 }

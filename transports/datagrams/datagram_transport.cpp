@@ -10,14 +10,15 @@
 #include "transports/datagrams/datagram_parameters.hpp"
 
 namespace lockstep::transports {
+
 /// One peer. It is a wire of its own: what it sends goes to its peer by the common port.
 struct DatagramTransport::Link final : public packet::Wire {
   Link(LinkId its_number, std::unique_ptr<Destination> its_peer, runtime::SharedBlock its_region,
-       const packet::PacketLinkOptions& options)
+       const packet::PacketLinkOptions& options, const LinkKeys* keys)
       : number(its_number),
         peer(std::move(its_peer)),
         region(std::move(its_region)),
-        packets(options, region.bytes()) {}
+        packets(options, region.bytes(), keys) {}
 
   bool send(std::span<const std::byte> packet) noexcept override {
     return port->collect(packet, *peer);
@@ -110,13 +111,13 @@ class DatagramTransport::Maker final : public LinkMaker {
             packet::PacketLinkOptions{.my_rank = static_cast<std::uint16_t>(options_.my_rank),
                                       .mine = mine.secret,
                                       .theirs = theirs->secret,
-                                      .keys = peer.keys.get(),
                                       .packet_bytes = packet_bytes,
                                       .peer_packet_bytes = mine.packet_bytes,
                                       .peer_credit = theirs->credit,
                                       .my_credit = mine.credit,
                                       .give_up_ns = options_.unanswered_ns,
-                                      .region_bytes = options_.region_bytes}));
+                                      .region_bytes = options_.region_bytes},
+            peer.keys.get()));
   }
 
  private:

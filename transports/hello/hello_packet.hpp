@@ -42,15 +42,14 @@ struct Standing {
   std::uint64_t room = 0;         ///< whose links nobody uses: they may join, a bit each
 };
 
-/// Where a member runs, as it says itself, for choosing how a link to it is made.
+/// Where a member runs, as it says itself, for choosing how a link to it is sealed.
 struct Machine {
   std::uint64_t host = 0;       ///< a digest of runtime::host_identity: equal on one host
-  std::uint64_t network = 0;    ///< of its network namespace: equal where abstract sockets meet
   std::uint64_t abilities = 0;  ///< a bit each, see kHasAes
 
   bool operator==(const Machine&) const = default;
 };
-static_assert(sizeof(Machine) == 24);
+static_assert(sizeof(Machine) == 16);
 inline constexpr std::uint64_t kHasAes = 1;  ///< CipherKind::aes256_gcm
 
 /// Stands before the machine and the three texts of a hello. Little-endian, like every machine

@@ -1,7 +1,6 @@
 #include "transports/hello/machine.hpp"
 
 #define XXH_INLINE_ALL
-#include <sys/stat.h>
 #include <xxhash.h>
 
 #include <string>
@@ -13,12 +12,8 @@ namespace lockstep::transports {
 
 Machine this_machine() {
   const std::string host = runtime::host_identity();
-  Machine machine{.host = XXH3_64bits(host.data(), host.size()),
-                  .abilities = LinkCipher::has_aes() ? kHasAes : 0};
-  struct stat network{};
-  // namespaces(7): the inode is the namespace's, as long as one process is in it.
-  if (::stat("/proc/self/ns/net", &network) == 0) machine.network = network.st_ino;
-  return machine;
+  return {.host = XXH3_64bits(host.data(), host.size()),
+          .abilities = LinkCipher::has_aes() ? kHasAes : 0};
 }
 
 bool seals(Encryption encryption, const Machine& one, const Machine& other) noexcept {

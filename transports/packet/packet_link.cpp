@@ -18,17 +18,17 @@ constexpr std::uint64_t kBurst = 4;
 
 }  // namespace
 
-PacketLink::PacketLink(const PacketLinkOptions& options, std::span<std::byte> region)
+PacketLink::PacketLink(const PacketLinkOptions& options, std::span<std::byte> region,
+                       const LinkKeys* keys)
     : options_(options),
       in_(region, options.region_bytes),
       window_(options.peer_credit, options.packet_bytes),
       arrived_(options.my_credit, options.peer_packet_bytes),
       congestion_(options.peer_credit) {
-  if (options.keys == nullptr) return;
+  if (keys == nullptr) return;
   // A place for each packet, and one for an acknowledgement.
-  sealer_.emplace(*options.keys, options.peer_credit + 1,
-                  std::max(options.packet_bytes, kMostOverheadBytes));
-  opener_.emplace(*options.keys, options.peer_packet_bytes);
+  sealer_.emplace(*keys, options.peer_credit + 1, options.packet_bytes);
+  opener_.emplace(*keys, options.peer_packet_bytes);
 }
 
 Post PacketLink::push(std::uint32_t copy, std::uint64_t offset, std::span<const std::byte> bytes,
@@ -177,20 +177,7 @@ bool PacketLink::transmit_due(std::uint64_t now_ns, Wire& wire) noexcept {
 
 void PacketLink::fill(std::uint64_t now_ns) noexcept {
   if (window_.empty()) progress_ns_ = now_ns;
-  const std::span<std::byte> body = window_.next_body();
-  std::size_t filled = 0;
-  stream::OutboundStream::Pieces pieces;
-  while (filled < body.size() && !out_.empty()) {
-    const std::size_t before = filled;
-    const std::size_t count = out_.gather(pieces);
-    for (std::size_t piece = 0; piece < count && filled < body.size(); ++piece) {
-      const std::size_t bytes = std::min(pieces[piece].iov_len, body.size() - filled);
-      std::memcpy(body.data() + filled, pieces[piece].iov_base, bytes);
-      filled += bytes;
-    }
-    out_.sent(filled - before);
-  }
-  window_.add(filled);
+  window_.add(out_.take(window_.next_body()));
 }
 
 bool PacketLink::transmit(std::uint64_t sequence, std::uint64_t now_ns, Wire& wire) noexcept {

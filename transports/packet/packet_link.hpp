@@ -54,7 +54,6 @@ struct PacketLinkOptions {
   std::uint16_t my_rank = 0;
   LinkSecret mine;                    ///< of what this member sends
   LinkSecret theirs;                  ///< of what the peer sends
-  const LinkKeys* keys = nullptr;     ///< if it is encrypted; looked at by the constructor only
   std::size_t packet_bytes = 0;       ///< of the largest packet that this member sends
   std::size_t peer_packet_bytes = 0;  ///< of the largest that the peer sends
   std::uint32_t peer_credit = 0;      ///< how many packets the peer has room for
@@ -84,8 +83,10 @@ class PacketLink {
  public:
   static constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
 
-  /// `region`: both copies, one after the other; must outlive this.
-  PacketLink(const PacketLinkOptions& options, std::span<std::byte> region);
+  /// `region`: both copies, one after the other; must outlive this. `keys`: null where nothing is
+  /// encrypted; not looked at later.
+  PacketLink(const PacketLinkOptions& options, std::span<std::byte> region,
+             const LinkKeys* keys = nullptr);
 
   // ---- what ordering writes (Transport::write, completed)
   Post push(std::uint32_t copy, std::uint64_t offset, std::span<const std::byte> bytes,

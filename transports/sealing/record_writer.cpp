@@ -1,6 +1,5 @@
 #include "transports/sealing/record_writer.hpp"
 
-#include <algorithm>
 #include <cstring>
 
 namespace lockstep::transports {
@@ -20,7 +19,7 @@ void RecordWriter::fill(stream::OutboundStream& stream) noexcept {
   if (sent_ < filled_) return;
   clear();
   for (std::size_t record = 0; record < kRecords && !stream.empty(); ++record) {
-    const std::size_t bytes = gather(stream);
+    const std::size_t bytes = stream.take({plain_.get(), kMostRecordBytes});
     if ((records_ + 1) % kRecordsPerKey == 0) renew_ = true;
     const RecordHeader header{.bytes = static_cast<std::uint32_t>(bytes),
                               .next_key = renew_ ? 1U : 0U};
@@ -34,23 +33,6 @@ void RecordWriter::fill(stream::OutboundStream& stream) noexcept {
     if (renew_) cipher_.advance();
     renew_ = false;
   }
-}
-
-/// One record's worth of the stream, in one piece.
-std::size_t RecordWriter::gather(stream::OutboundStream& stream) noexcept {
-  std::size_t filled = 0;
-  stream::OutboundStream::Pieces pieces;
-  while (filled < kMostRecordBytes && !stream.empty()) {
-    const std::size_t before = filled;
-    const std::size_t count = stream.gather(pieces);
-    for (std::size_t piece = 0; piece < count && filled < kMostRecordBytes; ++piece) {
-      const std::size_t bytes = std::min(pieces[piece].iov_len, kMostRecordBytes - filled);
-      std::memcpy(plain_.get() + filled, pieces[piece].iov_base, bytes);
-      filled += bytes;
-    }
-    stream.sent(filled - before);
-  }
-  return filled;
 }
 
 }  // namespace lockstep::transports

@@ -34,8 +34,6 @@ class RecordWriter {
   /// Several records go with one system call.
   static constexpr std::size_t kRecords = 8;
 
-  std::size_t gather(stream::OutboundStream& stream) noexcept;
-
   LinkCipher cipher_;
   std::unique_ptr<std::byte[]> plain_;
   std::unique_ptr<std::byte[]> memory_;

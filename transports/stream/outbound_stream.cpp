@@ -1,5 +1,6 @@
 #include "transports/stream/outbound_stream.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace lockstep::transports::stream {
@@ -74,6 +75,22 @@ void OutboundStream::sent(std::size_t bytes) noexcept {
     ++tail_;
   }
   frozen_ = tail_ + (sent_ > 0 ? 1 : 0);
+}
+
+std::size_t OutboundStream::take(std::span<std::byte> place) noexcept {
+  std::size_t filled = 0;
+  Pieces pieces;
+  while (filled < place.size() && !empty()) {
+    const std::size_t before = filled;
+    const std::size_t count = gather(pieces);
+    for (std::size_t piece = 0; piece < count && filled < place.size(); ++piece) {
+      const std::size_t bytes = std::min(pieces[piece].iov_len, place.size() - filled);
+      std::memcpy(place.data() + filled, pieces[piece].iov_base, bytes);
+      filled += bytes;
+    }
+    sent(filled - before);
+  }
+  return filled;
 }
 
 void OutboundStream::clear() noexcept {

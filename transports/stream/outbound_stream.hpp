@@ -39,6 +39,10 @@ class OutboundStream {
   /// The next `bytes` of them were taken (perhaps none); nobody looks at the pieces any more.
   void sent(std::size_t bytes) noexcept;
 
+  /// Copies the next bytes into `place`, as many as it holds and there are; how many. They count as
+  /// sent.
+  std::size_t take(std::span<std::byte> place) noexcept;
+
   [[nodiscard]] bool empty() const noexcept { return tail_ == head_; }
   /// See Transport::completed. Several writes may have one mark: it is complete with the last.
   [[nodiscard]] std::uint64_t completed() const noexcept {

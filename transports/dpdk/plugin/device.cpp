@@ -39,12 +39,9 @@ struct Parked {
   std::uint16_t port = 0;
   rte_mempool* pool = nullptr;
 };
-struct Park {
-  std::map<std::string, Parked> by_words;
-};
-Park& park() {
-  static auto* const one = new Park;
-  return *one;
+std::map<std::string, Parked>& park() {
+  static auto* const by_words = new std::map<std::string, Parked>;
+  return *by_words;
 }
 
 /// DPDK's lists of devices are not for two threads at once. Also of the park.
@@ -58,7 +55,9 @@ std::mutex& devices_come_and_go() {
 Device::Device(std::string words)
     : words_(std::move(words)),
       name_(words_.substr(0, words_.find(','))),
-      interface_(argument(words_, "iface")) {}
+      interface_(argument(words_, "iface")),
+      is_memif_(name_.starts_with("net_memif")),
+      is_client_(is_memif_ && argument(words_, "role") != "server") {}
 
 Expected<std::unique_ptr<Device>> Device::open(const std::string& words) {
   std::unique_ptr<Device> device(new Device(words));
@@ -89,7 +88,7 @@ Expected<void> Device::attach() {
     attached_ = true;
     return {};
   }
-  if (is_memif() && take_parked()) return {};
+  if (is_memif_ && take_parked()) return {};
   if (!is_pci(name_)) {
     const std::size_t comma = words_.find(',');
     const std::string arguments = comma == std::string::npos ? "" : words_.substr(comma + 1);
@@ -103,12 +102,11 @@ Expected<void> Device::attach() {
 }
 
 bool Device::take_parked() {
-  Park& all = park();
-  const auto found = all.by_words.find(words_);
-  if (found == all.by_words.end()) return false;
+  const auto found = park().find(words_);
+  if (found == park().end()) return false;
   port_ = found->second.port;
   pool_ = found->second.pool;
-  all.by_words.erase(found);
+  park().erase(found);
   attached_ = true;
   return true;
 }
@@ -156,7 +154,7 @@ Expected<void> Device::start() {
   const int result = rte_eth_dev_start(port_);
   started_ = result == 0;
   // A client of memif starts when its server is there.
-  if (!started_ && !is_memif()) return fault("start", result);
+  if (!started_ && !is_memif_) return fault("start", result);
   attend();
   return {};
 }
@@ -179,8 +177,8 @@ void Device::end() noexcept {
     rte_eth_dev_callback_unregister(port_, RTE_ETH_EVENT_INTR_RMV, &Device::removed, this);
   }
   if (started_) rte_eth_dev_stop(port_);
-  if (is_memif() && configured_) {
-    park().by_words[words_] = {.port = port_, .pool = pool_};
+  if (is_memif_ && configured_) {
+    park()[words_] = {.port = port_, .pool = pool_};
     return;
   }
   if (attached_ || configured_) rte_eth_dev_close(port_);
@@ -248,7 +246,7 @@ void Device::attend() noexcept {
   rte_eth_link link{};
   up_ = rte_eth_link_get_nowait(port_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
   downs_ = up_ ? 0 : downs_ + 1;
-  if (is_memif() && downs_ >= kPatience && argument(words_, "role") != "server") restart();
+  if (is_client_ && downs_ >= kPatience) restart();
 }
 
 void Device::restart() noexcept {

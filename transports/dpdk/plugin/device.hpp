@@ -58,12 +58,13 @@ class Device {
   Expected<void> start();
   void restart() noexcept;
   [[nodiscard]] std::unexpected<Error> fault(const char* what, int error) const;
-  [[nodiscard]] bool is_memif() const noexcept { return name_.starts_with("net_memif"); }
   static int removed(std::uint16_t port, rte_eth_event_type event, void* self, void* result);
 
   const std::string words_;
   const std::string name_;
-  std::string interface_;  ///< of the kernel's, below it; empty: none
+  const std::string interface_;  ///< of the kernel's, below it; empty: none
+  const bool is_memif_;
+  const bool is_client_;  ///< of memif
   std::optional<RingPairEnd> pair_;
   std::uint16_t port_ = 0;
   bool ended_ = false;

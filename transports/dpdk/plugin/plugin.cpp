@@ -1,12 +1,10 @@
 #include "transports/dpdk/plugin/dpdk_port.hpp"
 
-namespace {
-
-using namespace lockstep;
-using namespace lockstep::transports;
+using lockstep::Error;
+using lockstep::ErrorCode;
+using lockstep::transports::Notices;
+using lockstep::transports::Port;
 using namespace lockstep::transports::dpdk;
-
-}  // namespace
 
 /// See PluginOpen.
 extern "C" __attribute__((visibility("default"))) Port* lockstep_dpdk_open(
