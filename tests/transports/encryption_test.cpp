@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <string_view>
 #include <thread>
 #include <vector>
 
+#include "runtime/clock.hpp"
 #include "runtime/word.hpp"
 #include "tests/transports/connected.hpp"
 #include "tests/transports/test_key.hpp"
@@ -43,6 +45,65 @@ TEST(Encryption, TwoProcessesOfOneHostKnowIt) {
   EXPECT_EQ(this_machine(), this_machine());
   EXPECT_NE(this_machine().host, 0U);
 }
+
+/// From the configuration to the wire: one member encrypts and the other does not (settings are
+/// compared above this floor), so nothing that is written may arrive. If neither did, all would.
+class OneSided : public testing::TestWithParam<const char*> {
+ protected:
+  std::unique_ptr<Connection> connected(std::uint32_t rank, const char* encryption) const {
+    return connect_all({.name = "one-sided",
+                        .members = {"a", "b"},
+                        .addresses = addresses_,
+                        .transport = GetParam(),
+                        .key_file = key_.path(),
+                        .encryption = encryption,
+                        .join_timeout_ns = 30 * kSecond},
+                       {.my_rank = rank,
+                        .region_bytes = 4'096,
+                        .source_bytes = 64,
+                        .memory = {},
+                        .introduction = {}});
+  }
+  /// Whether a word of rank 0 gets to rank 1.
+  bool arrives(const char* first, const char* second) const {
+    std::unique_ptr<Connection> ends[2];
+    std::thread other([&] { ends[1] = connected(1, second); });
+    ends[0] = connected(0, first);
+    other.join();
+    if (!ends[0] || !ends[1]) return false;
+    const std::uint64_t word[] = {7};
+    ends[0]->transport->write(1, 0, 0, std::as_bytes(std::span(word)), 1);
+    ends[0]->transport->flush(1);
+    const runtime::TscClock clock;
+    const std::uint64_t deadline_ns = clock.now_ns() + patience_ns(first, second);
+    const auto* place = ends[1]->transport->inbound(0, 0).data();
+    std::array<LinkDown, 2> downs;
+    while (clock.now_ns() < deadline_ns) {
+      for (const auto& end : ends) end->transport->poll(downs);
+      if (runtime::load_acquire(*reinterpret_cast<const std::uint64_t*>(place)) == 7) return true;
+    }
+    return false;
+  }
+  /// What is to arrive is waited for as long as it takes.
+  static std::uint64_t patience_ns(std::string_view first, std::string_view second) {
+    const bool one_sided = (first == "always") != (second == "always");
+    return one_sided ? kSecond / 2 : 30 * kSecond;
+  }
+
+  const TestKeyFile key_;
+  const std::vector<std::string> addresses_ = launch::local_addresses("tcp", 2, {}).value();
+};
+
+INSTANTIATE_TEST_SUITE_P(Over, OneSided, testing::Values("tcp", "udp"),
+                         [](const auto& transport) { return std::string(transport.param); });
+
+TEST_P(OneSided, EncryptionLetsNothingThrough) {
+  EXPECT_TRUE(arrives("always", "always"));
+  EXPECT_FALSE(arrives("always", "never"));
+  EXPECT_FALSE(arrives("never", "always"));
+}
+
+TEST_P(OneSided, OnOneHostAutomaticIsNever) { EXPECT_TRUE(arrives("automatic", "never")); }
 
 /// Two members over TCP; the test carries what each says to the other.
 class TappedPair : public testing::TestWithParam<TcpIo> {

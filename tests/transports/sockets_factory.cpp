@@ -20,7 +20,7 @@ class NetworkOfSockets final : public Network {
  public:
   static std::unique_ptr<Network> connect(const Wanted& wanted, const std::string& transport,
                                           bool ipv6, TcpIo io, bool encrypted,
-                                          const std::string& devices = {}) {
+                                          const std::string& encapsulation = "ethernet") {
     const auto addresses =
         launch::local_addresses(transport, wanted.members, {ipv6 ? "::1" : "127.0.0.1"});
     if (!addresses) return nullptr;
@@ -33,7 +33,8 @@ class NetworkOfSockets final : public Network {
                        .key_file = encrypted ? network->key_.path() : "",
                        .encryption = encrypted ? "always" : "never",
                        .tcp_io = io == TcpIo::io_uring ? "io_uring" : "sockets",
-                       .dpdk_devices = devices,
+                       .dpdk_devices = "rings:conformance",
+                       .dpdk_encapsulation = encapsulation,
                        .join_timeout_ns = 30 * kSecond};
     for (std::uint32_t rank = 0; rank < wanted.members; ++rank) {
       config.members.push_back(fmt::format("m{}", rank));
@@ -128,20 +129,24 @@ INSTANTIATE_TEST_SUITE_P(udp, Conformance,
                          name_of);
 
 #ifdef LOCKSTEP_HAS_DPDK
-Implementation dpdk(std::string name, bool ipv6, bool encrypted, std::string devices) {
+/// Rings between members of this process.
+Implementation dpdk(std::string name, bool ipv6, bool encrypted, std::string encapsulation) {
   return {.name = std::move(name),
           .connect =
               [=](const Wanted& wanted) {
                 return NetworkOfSockets::connect(wanted, "dpdk", ipv6, TcpIo::automatic, encrypted,
-                                                 devices);
+                                                 encapsulation);
               },
           .polled = true};
 }
 
-const Implementation kRings = dpdk("rings", false, false, "rings:conformance");
-const Implementation kRingsEncrypted = dpdk("rings_encrypted", true, true, "rings:conformance");
+const Implementation kRings = dpdk("rings", false, false, "ethernet");
+const Implementation kRingsEncrypted = dpdk("rings_encrypted_udp_ipv6", true, true, "udp");
+const Implementation kRingsUdp = dpdk("rings_udp", false, false, "udp");
+
 INSTANTIATE_TEST_SUITE_P(dpdk, Conformance,
-                         testing::Values(kRings, kRingsEncrypted, behind_faults(kRings)), name_of);
+                         testing::Values(kRings, kRingsUdp, kRingsEncrypted, behind_faults(kRings)),
+                         name_of);
 #endif
 
 }  // namespace

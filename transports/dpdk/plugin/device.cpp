@@ -18,6 +18,10 @@ namespace lockstep::transports::dpdk {
 namespace {
 
 constexpr std::string_view kPair = "pair:";
+/// For the Ethernet head and what cards add to it.
+constexpr std::uint16_t kHeadRoom = 64;
+/// A buffer counts its bytes in 16 bits: of devices with a larger MTU no more is used.
+constexpr std::uint16_t kMostMtu = UINT16_MAX - RTE_PKTMBUF_HEADROOM - kHeadRoom;
 /// Kept at hand for each thread beside the pool (DPDK's mempool cache).
 constexpr unsigned kAtHand = 64;
 /// A client of memif does not come back by itself: it is started anew after so many looks that
@@ -116,6 +120,7 @@ Expected<void> Device::make_pool() {
   if (const int told = rte_eth_dev_info_get(port_, &info); told < 0) return fault("ask", told);
   does_ipv4_checksums_ = (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
   rte_eth_dev_get_mtu(port_, &mtu_);
+  mtu_ = std::min(mtu_, kMostMtu);
   rte_eth_macaddr_get(port_, &mac_);
   rte_eth_dev_adjust_nb_rx_tx_desc(port_, &receive_slots_, &send_slots_);
   if (pair_) pool_ = pair_->pool;
@@ -125,7 +130,7 @@ Expected<void> Device::make_pool() {
   const unsigned buffers =
       receive_slots_ + send_slots_ + 2U * static_cast<unsigned>(Port::kBatch) + 2 * kAtHand;
   const auto room = static_cast<std::uint16_t>(
-      std::max<unsigned>(RTE_MBUF_DEFAULT_BUF_SIZE, RTE_PKTMBUF_HEADROOM + mtu_ + 64U));
+      std::max<unsigned>(RTE_MBUF_DEFAULT_BUF_SIZE, RTE_PKTMBUF_HEADROOM + mtu_ + kHeadRoom));
   pool_ = rte_pktmbuf_pool_create(fmt::format("lockstep{}", made++).c_str(), buffers, kAtHand, 0,
                                   room, SOCKET_ID_ANY);
   if (pool_ != nullptr) return {};
