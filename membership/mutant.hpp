@@ -47,6 +47,7 @@ enum class Mutant : std::uint8_t {
   index_from_zero,
   ring_before_complete,
   time_runs_back,
+  keep_keys,
 };
 
 struct MutantSentence {
@@ -121,6 +122,7 @@ inline constexpr std::array kMutants{
                    "posted bytes stay unchanged until the transport reports the post complete"},
     MutantSentence{Mutant::time_runs_back, "time-runs-back",
                    "the sender's clock, made non-decreasing in the order"},
+    MutantSentence{Mutant::keep_keys, "keep-keys", "each view has new keys (docs/security.md)"},
 };
 
 #ifdef LOCKSTEP_MUTANTS

@@ -230,7 +230,7 @@ void Views::finish() noexcept {
   const std::uint64_t view = previous_->view + 1;
   const bool joined = value.joiner.named != 0;
   donors_.installed(view, layout, value.stateless);
-  transport_.renew_keys();
+  if (!mutant(Mutant::keep_keys)) transport_.renew_keys();
   current_ = std::make_unique<Epoch>(transport_, layout, view, admissions_, donors_, options_,
                                      joined ? Welcome::to(view, layout, donors_) : Welcome{},
                                      previous_->order.take_tokens());

@@ -148,6 +148,7 @@ class ViewSimulation::Member final : public MessageHandler, public membership::V
   std::uint64_t opened = 0;  ///< the last attempt of its own, and when
   std::uint64_t opened_ns = 0;
   std::uint64_t view = 1;
+  std::uint64_t installed = 0;  ///< views after its first
   bool asleep = false;
   std::unique_ptr<membership::Views> views;  ///< none: it is not in the group, or not yet
 

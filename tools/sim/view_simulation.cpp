@@ -220,7 +220,12 @@ void ViewSimulation::note_steps(Member& member) {
     befall_who_stepped(member.number, Mishap::Trigger::acceptance);
   }
   if (member.views->view() > member.view) {
+    member.installed += member.views->view() - member.view;
     member.view = member.views->view();
+    if (network_.renewals(member.number) != member.installed) {
+      invariants_.note(fmt::format("member {} is in view {} with keys of one before", member.number,
+                                   member.view));
+    }
     befall_who_stepped(member.number, Mishap::Trigger::installation);
   }
 }

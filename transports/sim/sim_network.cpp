@@ -97,6 +97,7 @@ class SimNetwork::Endpoint final : public Transport {
     network_.members_[rank_].woken = false;
   }
   void ring_doorbells() noexcept override { network_.ring_doorbells(rank_); }
+  void renew_keys() noexcept override { ++network_.members_[rank_].renewals; }
   void set_never_sleeps(bool /*never*/) noexcept override {}
   std::span<const int> descriptors() const noexcept override { return {}; }
 

@@ -82,6 +82,8 @@ class SimNetwork {
   /// driver is to ask `died` after each step of a member, and `crash` it then.
   void die_at(std::uint64_t operation) { deaths_.push_back(operation); }
   [[nodiscard]] bool died(std::uint32_t rank) const { return members_[rank].died; }
+  /// How often the member asked for new keys (Transport::renew_keys), of which there are none here.
+  [[nodiscard]] std::uint64_t renewals(std::uint32_t rank) const { return members_[rank].renewals; }
 
   /// `observer` may be null. Not owned.
   void observe(SimObserver* observer) { observer_ = observer; }
@@ -95,6 +97,7 @@ class SimNetwork {
     bool woken = false;
     bool crashed = false;
     bool died = false;
+    std::uint64_t renewals = 0;
   };
   /// One member's end of a link.
   struct End {
