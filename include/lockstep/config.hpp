@@ -72,10 +72,10 @@ struct GroupConfig {
   /// How members reach one another: "shm", "tcp", "udp", "verbs", "dpdk", or "auto": shared memory
   /// when no addresses are given, else TCP. See docs/transports.md.
   std::string transport = "auto";
-  /// TCP, UDP and verbs: path of a file with 64 hex digits that only its owner may read: the key by
-  /// which members prove to one another that they belong together, the same at all of them. Empty:
-  /// whoever reaches a member's port is believed. Over shared memory the kernel tells whose a
-  /// process is.
+  /// TCP, UDP, DPDK and verbs: path of a file with 64 hex digits that only its owner may read: the
+  /// key by which members prove to one another that they belong together, the same at all of them.
+  /// Empty: whoever reaches a member's port is believed. Over shared memory the kernel tells whose
+  /// a process is.
   std::string key_file{};
   /// Whether what members send over TCP, UDP and DPDK is encrypted, link by link: "automatic":
   /// where there is a key_file and the two run on different hosts; "always", which needs a
