@@ -127,6 +127,7 @@ void add_latency(const Session& session, Result& result) {
     result.ranks.push_back(own);
   }
   if (all.count() > 0) result.latency_ns = summarize(all);
+  result.latency_curve = curve(all);
   const launch::Histogram last = LatencyScene::stamps(session).to_last(session.plan.senders);
   if (last.count() > 0) result.latency_last_ns = summarize(last);
   result.ratio_p50 = median_ratio(all_pairs);
@@ -171,6 +172,7 @@ Expected<Result> assemble(const Session& session) {
     if (scenario != Scenario::idle) result.result_hash = std::move(*hash);
   }
   if (session.totals[0].floor.count() > 0) result.floor_ns = summarize(session.totals[0].floor);
+  result.floor_curve = curve(session.totals[0].floor);
   add_rates(session, result);
   if (scenario == Scenario::latency) add_latency(session, result);
   if (scenario == Scenario::idle) add_shares(session, result);
@@ -197,7 +199,7 @@ Expected<void> run_scenario(const std::shared_ptr<Session>& session) {
 }  // namespace
 
 Expected<Report> run(const Options& options) {
-  Report report{.machine = describe_machine(), .results = {}};
+  Report report{.machine = describe_machine(), .command = {}, .results = {}};
   auto plan = make_plan(options, find_cpus());
   if (!plan) return std::unexpected(plan.error());
   if (options.scenario == Scenario::failover) {

@@ -20,6 +20,12 @@ Json write_floor(const LatencySummary& summary) {
       {"min", summary.min}, {"p50", summary.p50}, {"p99", summary.p99}, {"count", summary.count}};
 }
 
+Json write(const std::vector<CurvePoint>& points) {
+  Json json = Json::array();
+  for (const CurvePoint& point : points) json.push_back({point.percent, point.ns});
+  return json;
+}
+
 template <class T>
 Json optional(const std::optional<T>& value) {
   if (!value) return nullptr;
@@ -61,6 +67,8 @@ Json write(const Result& result) {
           {"latency_ns", optional(result.latency_ns)},
           {"latency_last_ns", optional(result.latency_last_ns)},
           {"floor_ns", result.floor_ns ? write_floor(*result.floor_ns) : Json(nullptr)},
+          {"latency_curve", write(result.latency_curve)},
+          {"floor_curve", write(result.floor_curve)},
           {"ratio_p50", optional(result.ratio_p50)},
           {"messages_per_s", optional(result.messages_per_s)},
           {"bytes_per_s", optional(result.bytes_per_s)},
@@ -79,7 +87,9 @@ Json write(const Result& result) {
           {"cores", result.cores},
           {"ring_bytes", result.ring_bytes},
           {"blocks", result.blocks},
-          {"notices", result.notices}};
+          {"notices", result.notices},
+          {"not_run", result.not_run},
+          {"failed", result.failed}};
 }
 
 template <class T>
@@ -120,6 +130,12 @@ void read(const Json& json, const char* key, std::optional<LatencySummary>& valu
   }
 }
 
+std::vector<CurvePoint> read_curve(const Json& json) {
+  std::vector<CurvePoint> points;
+  for (const Json& point : json) points.push_back({point.at(0), point.at(1)});
+  return points;
+}
+
 Machine read_machine(const Json& json) {
   Machine machine;
   read(json, "cpu", machine.cpu);
@@ -154,6 +170,8 @@ Result read_result(const Json& json) {
   read(json, "latency_ns", result.latency_ns);
   read(json, "latency_last_ns", result.latency_last_ns);
   read(json, "floor_ns", result.floor_ns);
+  result.latency_curve = read_curve(json.at("latency_curve"));
+  result.floor_curve = read_curve(json.at("floor_curve"));
   read(json, "ratio_p50", result.ratio_p50);
   read(json, "messages_per_s", result.messages_per_s);
   read(json, "bytes_per_s", result.bytes_per_s);
@@ -173,6 +191,8 @@ Result read_result(const Json& json) {
   read(json, "ring_bytes", result.ring_bytes);
   read(json, "blocks", result.blocks);
   read(json, "notices", result.notices);
+  read(json, "not_run", result.not_run);
+  read(json, "failed", result.failed);
   return result;
 }
 
@@ -181,7 +201,8 @@ Result read_result(const Json& json) {
 std::string to_json(const Report& report) {
   Json results = Json::array();
   for (const Result& result : report.results) results.push_back(write(result));
-  const Json json = {{"machine", write(report.machine)}, {"results", results}};
+  const Json json = {
+      {"machine", write(report.machine)}, {"command", report.command}, {"results", results}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -190,6 +211,7 @@ Expected<Report> from_json(std::string_view text) {
     const Json json = Json::parse(text);
     Report report;
     report.machine = read_machine(json.at("machine"));
+    read(json, "command", report.command);
     for (const Json& result : json.at("results")) report.results.push_back(read_result(result));
     return report;
   } catch (const Json::exception& error) {

@@ -23,6 +23,16 @@ struct LatencySummary {
 };
 LatencySummary summarize(const launch::Histogram& histogram);
 
+/// One point of a distribution: `percent` of all durations do not exceed `ns`.
+struct CurvePoint {
+  double percent = 0;
+  std::uint64_t ns = 0;
+  bool operator==(const CurvePoint&) const = default;
+};
+/// The distribution as a line: from the least to as far into the tail as the count carries, so that
+/// every point has at least one value above it.
+std::vector<CurvePoint> curve(const launch::Histogram& histogram);
+
 /// Where the benchmark ran.
 struct Machine {
   std::string cpu;                         ///< model name as the kernel gives it
@@ -57,6 +67,8 @@ struct Result {
   std::optional<LatencySummary> latency_ns;
   std::optional<LatencySummary> latency_last_ns;
   std::optional<LatencySummary> floor_ns;  ///< JSON: min, p50, p99 and count
+  std::vector<CurvePoint> latency_curve;
+  std::vector<CurvePoint> floor_curve;
   std::optional<double> ratio_p50;
   std::optional<double> messages_per_s;
   std::optional<double> bytes_per_s;
@@ -76,11 +88,14 @@ struct Result {
   std::uint64_t ring_bytes = 0;
   std::uint64_t blocks = 0;  ///< block pairs behind the ratio
   std::vector<std::string> notices;
+  std::string not_run;  ///< why it could not be measured here; empty: it was
+  bool failed = false;  ///< and that is a fault of the group, not a lack of this machine
   bool operator==(const Result&) const = default;
 };
 
 struct Report {
   Machine machine;
+  std::string command;  ///< the command line, as typed
   std::vector<Result> results;
   bool operator==(const Report&) const = default;
 };

@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 
+#include <fstream>
 #include <map>
 #include <memory>
 #include <string>
 
 #include "bench/bench.hpp"
+#include "bench/page.hpp"
 #include "bench/report.hpp"
 #include "tools/commands.hpp"
 #include "tools/launch/idle_words.hpp"
@@ -15,7 +17,9 @@ namespace {
 
 struct BenchArguments {
   bench::Options options;
+  std::string command;  ///< the command line, for the page
   std::string json_file;
+  std::string page_file;
 };
 using Arguments = std::shared_ptr<BenchArguments>;
 
@@ -25,16 +29,44 @@ const std::map<std::string, launch::As>& as_words() {
   return words;
 }
 
+/// Writes `text` to `path`, if there is one.
+void write_if_wanted(const std::string& path, const std::string& text) {
+  if (path.empty()) return;
+  const auto written = launch::write_whole(path, text);
+  if (!written) end_program(kFailed, written.error().message);
+}
+
+void write_files(const BenchArguments& arguments, bench::Report& report) {
+  report.command = arguments.command;
+  write_if_wanted(arguments.json_file, bench::to_json(report));
+  write_if_wanted(arguments.page_file, bench::to_page(report));
+}
+
 void run(const BenchArguments& arguments) {
-  const auto report = bench::run(arguments.options);
+  auto report = bench::run(arguments.options);
   if (!report) {
     const bool misused = report.error().code == ErrorCode::invalid_argument;
     end_program(misused ? kMisused : kFailed, report.error().message);
   }
   fmt::print("{}", bench::to_table(*report));
-  if (arguments.json_file.empty()) return;
-  const auto written = launch::write_whole(arguments.json_file, bench::to_json(*report));
-  if (!written) end_program(kFailed, written.error().message);
+  write_files(arguments, *report);
+}
+
+/// The command line that runs now, as the kernel keeps it (proc(5)); without the program's folder.
+std::string command_line() {
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  std::string text;
+  for (std::string word; std::getline(file, word, '\0');) {
+    if (text.empty()) word = word.substr(word.rfind('/') + 1);
+    text += (text.empty() ? "" : " ") + word;
+  }
+  return text;
+}
+
+void add_files(CLI::App& command, const Arguments& arguments) {
+  command.add_option("--json", arguments->json_file, "also write the report to this file");
+  command.add_option("--report", arguments->page_file,
+                     "also write it to this file, as a page for people (HTML)");
 }
 
 /// What every scenario takes.
@@ -52,7 +84,7 @@ void add_common(CLI::App& command, const Arguments& arguments) {
   command.add_option("--seconds", options.seconds, "how long to measure")->capture_default_str();
   command.add_option("--as", options.as, "members are processes or threads")
       ->transform(CLI::CheckedTransformer(as_words()));
-  command.add_option("--json", arguments->json_file, "also write the report to this file");
+  add_files(command, arguments);
 }
 
 void add_payload(CLI::App& command, const Arguments& arguments) {
@@ -107,7 +139,11 @@ void add_bench(CLI::App& app) {
   CLI::App* bench = app.add_subcommand(
       "bench", "Measure a group on this host beside the physical limit (docs/bench.md)");
   bench->require_subcommand(1);
-  const auto fresh = [] { return std::make_shared<BenchArguments>(); };
+  const auto fresh = [] {
+    auto arguments = std::make_shared<BenchArguments>();
+    arguments->command = command_line();
+    return arguments;
+  };
 
   Arguments arguments = fresh();
   CLI::App& latency = add_scenario(*bench, bench::Scenario::latency,

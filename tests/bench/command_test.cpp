@@ -37,6 +37,12 @@ class Command : public testing::Test {
 
   [[nodiscard]] std::string path(const char* name) const { return folder_ / name; }
 
+  static std::string content(const std::string& file) {
+    std::ostringstream text;
+    text << std::ifstream(file).rdbuf();
+    return text.str();
+  }
+
   /// Runs a benchmark with --json and reads the one result back.
   Result measure(Words arguments) {
     const std::string json = path("out.json");
@@ -44,9 +50,7 @@ class Command : public testing::Test {
     arguments.insert(arguments.end(), {"--seconds", "0.2", "--json", json});
     const auto [status, output] = run(arguments);
     EXPECT_EQ(status, 0) << output;
-    std::ostringstream text;
-    text << std::ifstream(json).rdbuf();
-    const auto report = from_json(text.str());
+    const auto report = from_json(content(json));
     EXPECT_TRUE(report.has_value()) << report.error().message;
     if (!report || report->results.size() != 1) return {};
     return report->results[0];
@@ -97,6 +101,16 @@ TEST_F(Command, AFullDiskIsReported) {
   const auto [status, output] = run({"bench", "floor", "--seconds", "0.05", "--json", "/dev/full"});
   EXPECT_EQ(status, 1);
   EXPECT_NE(output.find("No space left"), std::string::npos) << output;
+}
+
+TEST_F(Command, AReportIsAPageWithItsCommand) {
+  const std::string page = path("page.html");
+  const auto [status, output] = run({"bench", "latency", "--seconds", "0.1", "--report", page});
+  EXPECT_EQ(status, 0) << output;
+  const std::string text = content(page);
+  EXPECT_TRUE(text.starts_with("<!DOCTYPE html>"));
+  EXPECT_NE(text.find("lockstep bench latency --seconds 0.1"), std::string::npos);
+  EXPECT_NE(text.find("<polyline"), std::string::npos);
 }
 
 TEST_F(Command, FloorMeasuresBothFloors) {

@@ -34,6 +34,8 @@ Report full_report() {
   result.latency_ns = summary(100);
   result.latency_last_ns = summary(200);
   result.floor_ns = floor_summary();
+  result.latency_curve = {{0, 100}, {99.9, 5'000}};
+  result.floor_curve = {{50, 7}};
   result.ratio_p50 = 2.125;
   result.messages_per_s = 1.5e6;
   result.bytes_per_s = 9.6e7;
@@ -53,7 +55,10 @@ Report full_report() {
   result.ring_bytes = 1 << 20;
   result.blocks = 321;
   result.notices = {"rank 0: no huge pages"};
+  report.command = "lockstep bench";
   report.results = {result, Result{}};
+  report.results[1].not_run = "no such device";
+  report.results[1].failed = true;
   return report;
 }
 
