@@ -198,21 +198,32 @@ Expected<void> run_scenario(const std::shared_ptr<Session>& session) {
 
 }  // namespace
 
-Expected<Report> run(const Options& options) {
-  Report report{.machine = describe_machine(), .command = {}, .results = {}};
+Expected<Result> measure(const Options& options) {
   auto plan = make_plan(options, find_cpus());
   if (!plan) return std::unexpected(plan.error());
   if (options.scenario == Scenario::failover) {
     auto result = run_failover(*plan);
-    if (!result) return std::unexpected(result.error());
-    describe(*plan, *result);
-    report.results.push_back(std::move(*result));
-    return report;
+    if (result) describe(*plan, *result);
+    return result;
   }
   auto session = make_session(*plan);
   if (!session) return std::unexpected(session.error());
   if (auto done = run_scenario(*session); !done) return std::unexpected(done.error());
-  auto result = assemble(**session);
+  return assemble(**session);
+}
+
+Result unmeasured(const Options& options, const Error& error) {
+  Result result;
+  describe(Plan{options, options.members, {}, {-1, -1}, {}}, result);
+  result.not_run = error.message;
+  result.failed = error.code == ErrorCode::member_lost || error.code == ErrorCode::mismatch ||
+                  error.code == ErrorCode::timed_out || error.code == ErrorCode::member_absent;
+  return result;
+}
+
+Expected<Report> run(const Options& options) {
+  Report report{.machine = describe_machine(), .command = {}, .results = {}};
+  auto result = measure(options);
   if (!result) return std::unexpected(result.error());
   report.results.push_back(std::move(*result));
   return report;

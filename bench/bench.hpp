@@ -14,4 +14,11 @@ namespace lockstep::bench {
 /// its rank; mismatch when members did not deliver the same messages in the same order.
 Expected<Report> run(const Options& options);
 
+/// The same without the machine: one result.
+Expected<Result> measure(const Options& options);
+
+/// The result of what was asked for and did not come about, naming why. Whether this machine lacks
+/// something or the group failed (a member lost, members that disagree, a deadline) is in `failed`.
+Result unmeasured(const Options& options, const Error& error);
+
 }  // namespace lockstep::bench

@@ -18,4 +18,9 @@ Expected<Report> from_json(std::string_view text);
 /// The report for people.
 std::string to_table(const Report& report);
 
+/// One result of latency or throughput as one line that ends with a newline, for tables of many;
+/// and what stands above such lines.
+std::string to_line(const Result& result);
+std::string line_heading();
+
 }  // namespace lockstep::bench

@@ -1,25 +1,21 @@
 #include <fmt/format.h>
 
-#include <fstream>
 #include <map>
 #include <memory>
 #include <string>
 
 #include "bench/bench.hpp"
-#include "bench/page.hpp"
 #include "bench/report.hpp"
 #include "tools/commands.hpp"
 #include "tools/launch/idle_words.hpp"
-#include "tools/launch/whole_file.hpp"
+#include "tools/report_files.hpp"
 
 namespace lockstep::tools {
 namespace {
 
 struct BenchArguments {
   bench::Options options;
-  std::string command;  ///< the command line, for the page
-  std::string json_file;
-  std::string page_file;
+  ReportFiles files;
 };
 using Arguments = std::shared_ptr<BenchArguments>;
 
@@ -29,19 +25,6 @@ const std::map<std::string, launch::As>& as_words() {
   return words;
 }
 
-/// Writes `text` to `path`, if there is one.
-void write_if_wanted(const std::string& path, const std::string& text) {
-  if (path.empty()) return;
-  const auto written = launch::write_whole(path, text);
-  if (!written) end_program(kFailed, written.error().message);
-}
-
-void write_files(const BenchArguments& arguments, bench::Report& report) {
-  report.command = arguments.command;
-  write_if_wanted(arguments.json_file, bench::to_json(report));
-  write_if_wanted(arguments.page_file, bench::to_page(report));
-}
-
 void run(const BenchArguments& arguments) {
   auto report = bench::run(arguments.options);
   if (!report) {
@@ -49,24 +32,7 @@ void run(const BenchArguments& arguments) {
     end_program(misused ? kMisused : kFailed, report.error().message);
   }
   fmt::print("{}", bench::to_table(*report));
-  write_files(arguments, *report);
-}
-
-/// The command line that runs now, as the kernel keeps it (proc(5)); without the program's folder.
-std::string command_line() {
-  std::ifstream file("/proc/self/cmdline", std::ios::binary);
-  std::string text;
-  for (std::string word; std::getline(file, word, '\0');) {
-    if (text.empty()) word = word.substr(word.rfind('/') + 1);
-    text += (text.empty() ? "" : " ") + word;
-  }
-  return text;
-}
-
-void add_files(CLI::App& command, const Arguments& arguments) {
-  command.add_option("--json", arguments->json_file, "also write the report to this file");
-  command.add_option("--report", arguments->page_file,
-                     "also write it to this file, as a page for people (HTML)");
+  arguments.files.write(*report);
 }
 
 /// What every scenario takes.
@@ -84,7 +50,7 @@ void add_common(CLI::App& command, const Arguments& arguments) {
   command.add_option("--seconds", options.seconds, "how long to measure")->capture_default_str();
   command.add_option("--as", options.as, "members are processes or threads")
       ->transform(CLI::CheckedTransformer(as_words()));
-  add_files(command, arguments);
+  arguments->files.add_to(command);
 }
 
 void add_payload(CLI::App& command, const Arguments& arguments) {
@@ -139,11 +105,7 @@ void add_bench(CLI::App& app) {
   CLI::App* bench = app.add_subcommand(
       "bench", "Measure a group on this host beside the physical limit (docs/bench.md)");
   bench->require_subcommand(1);
-  const auto fresh = [] {
-    auto arguments = std::make_shared<BenchArguments>();
-    arguments->command = command_line();
-    return arguments;
-  };
+  const auto fresh = [] { return std::make_shared<BenchArguments>(); };
 
   Arguments arguments = fresh();
   CLI::App& latency = add_scenario(*bench, bench::Scenario::latency,
@@ -190,6 +152,8 @@ void add_bench(CLI::App& app) {
       .add_option("--resident-mib", arguments->options.resident_mib,
                   "memory that each member has touched")
       ->capture_default_str();
+
+  add_suite(*bench);
 }
 
 }  // namespace lockstep::tools

@@ -7,6 +7,7 @@ namespace lockstep::tools {
 /// Each adds one subcommand. A subcommand runs from its callback and ends the program with a
 /// status other than 0 by throwing CLI::RuntimeError(status), which main returns.
 void add_bench(CLI::App& app);
+void add_suite(CLI::App& bench);  ///< of `bench`
 void add_counters(CLI::App& app);
 void add_doctor(CLI::App& app);
 void add_node(CLI::App& app);

@@ -82,6 +82,8 @@ TEST_F(Command, MisuseIsRefusedAndNamesTheOption) {
       {{"bench", "failover", "--runs", "0"}, "--runs"},
       {{"bench", "failover", "--as", "threads"}, "--as"},
       {{"bench", "throughput", "--seconds", "-1"}, "--seconds"},
+      {{"bench", "suite", "--members", "2,1"}, "--members"},
+      {{"bench", "suite", "--transports", "shm,pigeon"}, "--transports"},
   };
   for (const auto& [arguments, named] : cases) {
     const auto [status, output] = run(arguments);
@@ -111,6 +113,27 @@ TEST_F(Command, AReportIsAPageWithItsCommand) {
   EXPECT_TRUE(text.starts_with("<!DOCTYPE html>"));
   EXPECT_NE(text.find("lockstep bench latency --seconds 0.1"), std::string::npos);
   EXPECT_NE(text.find("<polyline"), std::string::npos);
+}
+
+TEST_F(Command, ASuiteMeasuresEachCellAndNamesThoseThatCannotRun) {
+  const std::string json = path("out.json");
+  const std::string page = path("page.html");
+  const auto [status, output] =
+      run({"bench", "suite", "--transports", "shm,tcp,verbs", "--members", "2", "--payload-bytes",
+           "64", "--seconds", "0.05", "--json", json, "--report", page});
+  EXPECT_EQ(status, 0) << output;
+  const auto report = from_json(content(json));
+  ASSERT_TRUE(report.has_value()) << report.error().message;
+  ASSERT_EQ(report->results.size(), 6U);
+  for (const Result& result : report->results) {
+    if (result.transport == "verbs" && !result.not_run.empty()) continue;
+    EXPECT_EQ(result.not_run, "");
+    EXPECT_TRUE(result.ratio_p50 || result.ratio_throughput) << output;
+  }
+  if (!fs::exists("/sys/class/infiniband")) {
+    EXPECT_NE(output.find("not run: no RDMA device"), std::string::npos) << output;
+    EXPECT_NE(content(page).find("not run: no RDMA device"), std::string::npos);
+  }
 }
 
 TEST_F(Command, FloorMeasuresBothFloors) {
