@@ -13,12 +13,16 @@
 #include "tests/partitions/partitions.hpp"
 #include "transports/hello/descriptor.hpp"
 
-namespace lockstep::test {
+namespace lockstep::launch {
 
 /// How GoogleTest prints it, also in the names of tests.
 inline void PrintTo(IpVersion version, std::ostream* out) {
   *out << (version == IpVersion::v4 ? "IPv4" : "IPv6");
 }
+
+}  // namespace lockstep::launch
+
+namespace lockstep::test {
 
 /// A socket address of either IP version.
 struct Endpoint {

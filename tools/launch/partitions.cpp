@@ -1,4 +1,4 @@
-#include "tests/partitions/partitions.hpp"
+#include "tools/launch/partitions.hpp"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 
 #include "runtime/assert.hpp"
 
-namespace lockstep::test {
+namespace lockstep::launch {
 namespace {
 
 constexpr int kCouldNotGetInside = 126;
@@ -168,4 +168,4 @@ Expected<void> Partitions::heal() {
   return bring_up("");
 }
 
-}  // namespace lockstep::test
+}  // namespace lockstep::launch

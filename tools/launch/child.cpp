@@ -1,4 +1,4 @@
-#include "tests/partitions/child.hpp"
+#include "tools/launch/child.hpp"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -14,7 +14,7 @@
 #include <cstring>
 #include <utility>
 
-namespace lockstep::test {
+namespace lockstep::launch {
 
 Expected<Child> Child::start(const std::function<int()>& body) {
   std::fflush(nullptr);  // or the child would print what the parent had buffered once more
@@ -86,4 +86,4 @@ void Child::reap() {
   pid_ = 0;
 }
 
-}  // namespace lockstep::test
+}  // namespace lockstep::launch

@@ -1,4 +1,4 @@
-#include "tests/partitions/network_namespace.hpp"
+#include "tools/launch/network_namespace.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -17,9 +17,9 @@
 #include <cstring>
 #include <thread>
 
-#include "tests/partitions/child.hpp"
+#include "tools/launch/child.hpp"
 
-namespace lockstep::test {
+namespace lockstep::launch {
 namespace {
 
 constexpr std::uint64_t kToolTimeoutNs = 30'000'000'000;
@@ -127,7 +127,7 @@ Expected<void> NetworkNamespace::run(const std::vector<std::string>& command,
   if (*status == 0) return {};
   if (*status == kNoSuchProgram) {
     return fail(ErrorCode::system, fmt::format("there is no program '{}' on this machine; "
-                                               "'ci/setup test' installs what tests need",
+                                               "install the packages iproute2 and nftables",
                                                command[0]));
   }
   return fail(ErrorCode::system, fmt::format("'{}' ended with status {}: {}\nits input was:\n{}",
@@ -156,4 +156,4 @@ std::string NetworkNamespace::path() const {
   return fmt::format("/proc/{}/fd/{}", getpid(), descriptor_.get());
 }
 
-}  // namespace lockstep::test
+}  // namespace lockstep::launch
