@@ -9,6 +9,7 @@
 #include "bench/blocks.hpp"
 #include "bench/bodies.hpp"
 #include "bench/failover.hpp"
+#include "bench/loss.hpp"
 #include "bench/machine.hpp"
 #include "bench/scenes.hpp"
 #include "bench/session.hpp"
@@ -59,6 +60,7 @@ void describe(const Plan& plan, Result& result) {
   result.senders = plan.senders;
   result.payload_bytes = options.payload_bytes;
   result.rate = options.rate;
+  result.loss_percent = options.loss_percent;
   result.seconds = options.seconds;
   result.as = options.as == launch::As::processes ? "processes" : "threads";
   result.cores = plan.cores;
@@ -85,6 +87,11 @@ void add_notices(const Session& session, Result& result) {
   if (const std::uint64_t cut = session.totals[0].cut_blocks; cut > 0) {
     result.notices.push_back(
         fmt::format("{} floor blocks were cut short: too few CPUs for their two members", cut));
+  }
+  if (session.network != nullptr) {
+    result.notices.emplace_back(
+        "members are in network namespaces of their own, joined by a switch; the floor is on "
+        "loopback");
   }
   // Most notices are about the host, the same at every rank.
   std::map<std::string, std::vector<std::uint32_t>> ranks_of;
@@ -181,6 +188,14 @@ Expected<Result> assemble(const Session& session) {
   return result;
 }
 
+/// Null where members need none.
+Expected<std::shared_ptr<const launch::Partitions>> network_of(const Options& options) {
+  if (!options.apart) return nullptr;
+  auto network = launch::Partitions::create(options.members);
+  if (!network) return std::unexpected(network.error());
+  return std::make_shared<const launch::Partitions>(std::move(*network));
+}
+
 Expected<void> run_scenario(const std::shared_ptr<Session>& session) {
   const auto body = [&] {
     switch (session->plan.options.scenario) {
@@ -206,10 +221,31 @@ Expected<Result> measure(const Options& options) {
     if (result) describe(*plan, *result);
     return result;
   }
-  auto session = make_session(*plan);
+  auto network = network_of(options);
+  if (!network) return std::unexpected(network.error());
+  auto session = make_session(*plan, std::move(*network));
   if (!session) return std::unexpected(session.error());
   if (auto done = run_scenario(*session); !done) return std::unexpected(done.error());
   return assemble(**session);
+}
+
+Expected<Measured> measure_latency(const Options& options,
+                                   std::shared_ptr<const launch::Partitions> network) {
+  auto plan = make_plan(options, find_cpus());
+  if (!plan) return std::unexpected(plan.error());
+  auto session = make_session(*plan, std::move(network));
+  if (!session) return std::unexpected(session.error());
+  if (auto done = run_scenario(*session); !done) return std::unexpected(done.error());
+  auto result = assemble(**session);
+  if (!result) return std::unexpected(result.error());
+  Measured measured{.result = std::move(*result),
+                    .latency = std::make_unique<launch::Histogram>(),
+                    .floor = std::make_unique<launch::Histogram>()};
+  for (const MemberRecord& record : (*session)->records.elements()) {
+    measured.latency->merge(record.latency);
+  }
+  measured.floor->merge((*session)->totals[0].floor);
+  return measured;
 }
 
 Result unmeasured(const Options& options, const Error& error) {
@@ -223,6 +259,12 @@ Result unmeasured(const Options& options, const Error& error) {
 
 Expected<Report> run(const Options& options) {
   Report report{.machine = describe_machine(), .command = {}, .results = {}};
+  if (options.loss_percent > 0) {
+    auto results = run_loss(options);
+    if (!results) return std::unexpected(results.error());
+    report.results = std::move(*results);
+    return report;
+  }
   auto result = measure(options);
   if (!result) return std::unexpected(result.error());
   report.results.push_back(std::move(*result));

@@ -1,8 +1,12 @@
 #pragma once
 
+#include <memory>
+
 #include "bench/options.hpp"
 #include "bench/result.hpp"
 #include "lockstep/error.hpp"
+#include "tools/launch/histogram.hpp"
+#include "tools/launch/partitions.hpp"
 
 namespace lockstep::bench {
 
@@ -16,6 +20,17 @@ Expected<Report> run(const Options& options);
 
 /// The same without the machine: one result.
 Expected<Result> measure(const Options& options);
+
+/// A result of latency with the distributions behind it, so that runs can be merged.
+struct Measured {
+  Result result;
+  std::unique_ptr<launch::Histogram> latency;
+  std::unique_ptr<launch::Histogram> floor;
+};
+/// One run of latency with the members in `network` (null: where this process is), whatever is lost
+/// there. Errors as of run().
+Expected<Measured> measure_latency(const Options& options,
+                                   std::shared_ptr<const launch::Partitions> network);
 
 /// The result of what was asked for and did not come about, naming why. Whether this machine lacks
 /// something or the group failed (a member lost, members that disagree, a deadline) is in `failed`.

@@ -72,6 +72,9 @@ class FloorRun {
 }  // namespace
 
 Expected<void> group_body(Session& session, std::uint32_t rank) {
+  if (session.network != nullptr) {
+    if (auto inside = session.network->network_of(rank).enter(); !inside) return inside;
+  }
   auto member = Member::join(session, rank);
   if (!member) return std::unexpected(member.error());
   if (session.plan.options.scenario == Scenario::latency) {

@@ -43,10 +43,25 @@ Expected<void> LatencyScene::send(const Block& block) {
   return open_loop() ? follow_schedule(block) : ping(block);
 }
 
+std::uint64_t LatencyScene::samples_left(const Block& block) const noexcept {
+  const Plan& plan = session_.plan;
+  if (plan.options.samples == 0 || !block.measured) return ~std::uint64_t{0};
+  const std::uint64_t share = (plan.options.samples + plan.senders - 1) / plan.senders;
+  const std::uint64_t taken = session_.records[member_.rank()].latency.count();
+  return share - std::min(share, taken);
+}
+
+bool LatencyScene::has_enough() const {
+  const std::uint64_t samples = session_.plan.options.samples;
+  return samples > 0 && session_.totals[0].messages >= samples;
+}
+
 Expected<void> LatencyScene::ping(const Block& block) {
   const runtime::TscClock& clock = session_.clock;
   Consumer& consumer = member_.consumer();
-  for (std::uint64_t now_ns = clock.now_ns(); now_ns < block.end_ns; now_ns = clock.now_ns()) {
+  std::uint64_t left = samples_left(block);
+  for (std::uint64_t now_ns = clock.now_ns(); now_ns < block.end_ns && left > 0;
+       now_ns = clock.now_ns()) {
     const std::uint64_t before = consumer.own_applied();
     auto published = member_.publish(now_ns);
     if (!published) return std::unexpected(published.error());
@@ -57,6 +72,7 @@ Expected<void> LatencyScene::ping(const Block& block) {
     auto applied = member_.turn_until("a message to be delivered",
                                       [&] { return consumer.own_applied() != before; });
     if (!applied) return applied;
+    --left;
   }
   return {};
 }

@@ -75,6 +75,22 @@ Expected<void> check_ranges(const Options& options) {
   return {};
 }
 
+Expected<void> check_network(const Options& options) {
+  if (options.loss_percent > 50) {
+    return refuse(fmt::format("--loss-percent {}: must be 0 to 50; beyond it peers count as gone",
+                              options.loss_percent));
+  }
+  if (options.loss_percent == 0 && !options.apart) return {};
+  if (options.transport != "tcp" && options.transport != "udp") {
+    return refuse(
+        fmt::format("--transport {}: members in networks of their own (--apart, "
+                    "--loss-percent) meet over tcp or udp",
+                    options.transport));
+  }
+  if (options.hosts.empty()) return {};
+  return refuse("--hosts: members in networks of their own have addresses there");
+}
+
 Expected<std::vector<std::int32_t>> choose_cores(const Options& options, const Cpus& cpus) {
   if (!options.cores.empty()) {
     auto cores = parse_cores(options.cores);
@@ -157,6 +173,7 @@ GroupConfig group_config(const Plan& plan, const std::string& name, std::uint32_
 
 Expected<Plan> make_plan(const Options& options, const Cpus& cpus) {
   if (auto checked = check_ranges(options); !checked) return std::unexpected(checked.error());
+  if (auto checked = check_network(options); !checked) return std::unexpected(checked.error());
   auto senders = count_senders(options);
   if (!senders) return std::unexpected(senders.error());
   auto cores = choose_cores(options, cpus);

@@ -29,12 +29,19 @@ struct Options {
   /// Messages per second of all senders together; 0 is the closed loop. Latency only.
   double rate = 0;
   double seconds = 2;
+  /// Ends after as many measured messages of all senders together, if that is before `seconds`; 0:
+  /// never. Closed loop only.
+  std::uint64_t samples = 0;
   std::string transport = "auto";
   /// Addresses of this host at which members listen in turn, where the medium is a network.
   std::vector<std::string> hosts{};
   std::string key_file{};  ///< by which members authenticate one another; empty: they do not
   std::string encryption = "automatic";  ///< as group.encryption; all members share a host here
   std::string tcp_io = "automatic";
+  /// Each member in a network namespace of its own, joined by a switch; over tcp and udp.
+  bool apart = false;
+  /// Of the packets between members apart as many are lost; latency only. See run_loss.
+  std::uint32_t loss_percent = 0;
   launch::As as = launch::As::processes;
   std::uint64_t ring_bytes = 1 << 20;
   std::uint32_t runs = 30;          ///< failover: kills

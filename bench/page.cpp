@@ -127,9 +127,14 @@ void table_head(Out out, const std::vector<Column>& columns) {
   fmt::format_to(out, "</tr>\n");
 }
 
+std::string transport_words(const Result& result) {
+  if (result.loss_percent == 0) return result.transport;
+  return fmt::format("{}, {} % loss", result.transport, result.loss_percent);
+}
+
 void table_row(Out out, const Result& result, const std::vector<Column>& columns) {
   fmt::format_to(out, "<tr><td>{}</td><td>{}</td><td>{}</td><td>{} B</td>",
-                 escape_markup(result.transport), result.members, result.senders,
+                 escape_markup(transport_words(result)), result.members, result.senders,
                  result.payload_bytes);
   if (!result.not_run.empty()) {
     fmt::format_to(out, "<td class=\"text\" colspan=\"{}\">{}: {}</td></tr>\n", columns.size() + 1,
@@ -170,6 +175,10 @@ std::string caption(const Result& result) {
                   result.members, result.as, result.senders, result.payload_bytes, result.transport,
                   result.ordering, result.idle);
   if (result.rate > 0) text += fmt::format(", open loop at {:.0f} messages/s", result.rate);
+  if (result.loss_percent > 0) text += fmt::format(", {} % loss", result.loss_percent);
+  if (result.ratio_p99_loss) {
+    text += fmt::format(" (p99 {:.2f} × the loss-free p99)", *result.ratio_p99_loss);
+  }
   if (result.ratio_p50) {
     text += fmt::format("; p50 {:.2f} × the floor's, median of {} block pairs", *result.ratio_p50,
                         result.blocks);

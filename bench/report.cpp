@@ -81,6 +81,8 @@ Json write(const Result& result) {
           {"runs", optional(result.runs)},
           {"result_hash", optional(result.result_hash)},
           {"ranks", ranks},
+          {"loss_percent", result.loss_percent},
+          {"ratio_p99_loss", optional(result.ratio_p99_loss)},
           {"rate", result.rate},
           {"seconds", result.seconds},
           {"as", result.as},
@@ -184,6 +186,8 @@ Result read_result(const Json& json) {
   read(json, "runs", result.runs);
   read(json, "result_hash", result.result_hash);
   for (const Json& rank : json.at("ranks")) result.ranks.push_back(read_rank(rank));
+  read(json, "loss_percent", result.loss_percent);
+  read(json, "ratio_p99_loss", result.ratio_p99_loss);
   read(json, "rate", result.rate);
   read(json, "seconds", result.seconds);
   read(json, "as", result.as);

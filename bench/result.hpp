@@ -81,6 +81,9 @@ struct Result {
   std::optional<std::uint64_t> runs;
   std::optional<std::string> result_hash;
   std::vector<RankResult> ranks;
+  std::uint32_t loss_percent = 0;  ///< of the packets between members
+  /// Loss: p99 over that of the loss-free rounds beside it, median of the rounds.
+  std::optional<double> ratio_p99_loss;
   double rate = 0;
   double seconds = 0;
   std::string as;

@@ -119,7 +119,7 @@ Phase Rounds::next_phase() {
   if (next == kWarmUpBlocks) {
     end_ns_ = now_ns + static_cast<std::uint64_t>(session_.plan.options.seconds * 1e9);
   }
-  const bool over = next > kWarmUpBlocks && now_ns >= end_ns_;
+  const bool over = next > kWarmUpBlocks && (now_ns >= end_ns_ || scene_.has_enough());
   return {next, over ? PhaseKind::finish : PhaseKind::subject};
 }
 

@@ -39,6 +39,8 @@ class Scene {
   [[nodiscard]] virtual std::uint32_t floor_parties() const { return 2; }
   /// The floor block that follows; its parties only.
   virtual Expected<void> floor(const Block& block) = 0;
+  /// Whether rank 0 need not start another block, though there is time.
+  [[nodiscard]] virtual bool has_enough() const { return false; }
   /// After the last block.
   virtual void finished(std::uint64_t /*subject_elapsed_ns*/) {}
 };

@@ -23,6 +23,7 @@ class LatencyScene final : public Scene {
   Expected<void> send(const Block& block) override;
   void drained(const Block& block, std::uint64_t messages, std::uint64_t duration_ns) override;
   Expected<void> floor(const Block& block) override;
+  [[nodiscard]] bool has_enough() const override;
   void finished(std::uint64_t subject_elapsed_ns) override;
 
   /// The view on the session's stamps that suits this plan.
@@ -34,6 +35,8 @@ class LatencyScene final : public Scene {
   void await_due(std::uint64_t due_ns, std::uint64_t now_ns, std::uint64_t end_ns);
   [[nodiscard]] std::uint64_t due_ns(std::uint64_t k) const noexcept;
   [[nodiscard]] bool open_loop() const noexcept { return session_.plan.options.rate > 0; }
+  /// Of Options::samples, what this sender has still to measure in this block.
+  [[nodiscard]] std::uint64_t samples_left(const Block& block) const noexcept;
 
   Session& session_;
   Member& member_;

@@ -54,6 +54,19 @@ std::string unique_group_name() {
   return fmt::format("bench-{}-{}", getpid(), made.fetch_add(1));
 }
 
+/// Every port of such a network is free, but for what a group before this one left in TIME_WAIT.
+std::vector<std::string> addresses_in(const launch::Partitions& network, std::uint32_t members) {
+  constexpr std::uint32_t kFirstPort = 10'000;
+  constexpr std::uint32_t kPorts = 20'000;
+  static std::atomic<std::uint32_t> made{0};
+  const std::uint32_t port = kFirstPort + made.fetch_add(1) % kPorts;
+  std::vector<std::string> addresses;
+  for (std::uint32_t rank = 0; rank < members; ++rank) {
+    addresses.push_back(fmt::format("{}:{}", network.address(rank), port));
+  }
+  return addresses;
+}
+
 std::uint64_t timeout_ns(const Options& options) {
   constexpr double kOverheadSeconds = 90;  // joining, warm-up, and the longest wait in between
   // A block of the floor takes a thousand round trips whatever their size.
@@ -92,10 +105,15 @@ std::span<std::byte> Session::stream_memory(std::size_t direction) const noexcep
                                          bytes);
 }
 
-Expected<std::shared_ptr<Session>> make_session(const Plan& plan) {
+Expected<std::shared_ptr<Session>> make_session(const Plan& plan,
+                                                std::shared_ptr<const launch::Partitions> network) {
   auto session = std::make_shared<Session>();
   session->plan = plan;
   session->group_name = unique_group_name();
+  if (network != nullptr) {
+    session->plan.addresses = addresses_in(*network, plan.options.members);
+    session->network = std::move(network);
+  }
   const std::uint32_t members = plan.options.members;
   for (auto made :
        {allocate(session->control_page, 1), allocate(session->records, members),

@@ -17,6 +17,7 @@
 #include "lockstep/error.hpp"
 #include "runtime/clock.hpp"
 #include "tools/launch/histogram.hpp"
+#include "tools/launch/partitions.hpp"
 #include "tools/launch/shared_array.hpp"
 
 namespace lockstep::bench {
@@ -63,6 +64,8 @@ struct Session {
   launch::SharedArray<LoneWord> floor_arrived;  ///< over UDP: bytes, by receiver, then by sender
   launch::SharedArray<LaneAddress> lanes;  ///< of the floors over verbs: ping, stream; ranks 0, 1
   std::optional<SocketMesh> mesh;          ///< of the floors over TCP and UDP
+  /// Where members live that are apart. The floors stay on this host's loopback.
+  std::shared_ptr<const launch::Partitions> network{};
 
   [[nodiscard]] Control& control() const noexcept { return control_page[0]; }
   /// How many bytes of a floor's stream over UDP `receiver` has had from `sender`.
@@ -86,8 +89,9 @@ struct Session {
   }
 };
 
-/// Errors: no_memory.
-Expected<std::shared_ptr<Session>> make_session(const Plan& plan);
+/// With a network, members go there and meet at its addresses. Errors: no_memory.
+Expected<std::shared_ptr<Session>> make_session(
+    const Plan& plan, std::shared_ptr<const launch::Partitions> network = nullptr);
 
 /// Runs `body` as every member and waits for their end. An error of the body ends the benchmark:
 /// the others see it within a fraction of a second. Error: what ended it first, naming the rank.

@@ -64,6 +64,12 @@ void ratios(Out out, const Result& result) {
   }
 }
 
+void loss(Out out, const Result& result) {
+  if (!result.ratio_p99_loss) return;
+  fmt::format_to(out, "  {:<26}{:>12.2f}   p99 over the loss-free p99, median of the turns\n",
+                 "price of loss", *result.ratio_p99_loss);
+}
+
 void kills(Out out, const Result& result) {
   if (!result.runs) return;
   fmt::format_to(out, "  {:<26}{:>12}   in {} runs\n", "false evictions",
@@ -82,6 +88,7 @@ void heading(Out out, const Result& result) {
   fmt::format_to(out, "{}: {} members as {}, {} sending {} B", result.scenario, result.members,
                  result.as, result.senders, result.payload_bytes);
   if (result.rate > 0) fmt::format_to(out, " at {:.0f} msg/s (open loop)", result.rate);
+  if (result.loss_percent > 0) fmt::format_to(out, ", {} % loss", result.loss_percent);
   fmt::format_to(out, ", {}, {}, idle {}", result.transport, result.ordering, result.idle);
   if (result.cores.empty()) {
     fmt::format_to(out, ", not pinned\n");
@@ -105,6 +112,7 @@ std::string to_table(const Report& report) {
     rate(out, "rate", result.messages_per_s, result.bytes_per_s);
     rate(out, "floor: raw stream", result.floor_messages_per_s, result.floor_bytes_per_s);
     ratios(out, result);
+    loss(out, result);
     kills(out, result);
     shares(out, result);
     if (result.result_hash) {

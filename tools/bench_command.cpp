@@ -115,6 +115,13 @@ void add_bench(CLI::App& app) {
   latency.add_option("--rate", arguments->options.rate,
                      "open loop: messages per second of all senders together; time runs from when "
                      "a message was due");
+  latency.add_option("--samples", arguments->options.samples,
+                     "end after so many measured messages, if that is before --seconds");
+  latency.add_flag(
+      "--apart", arguments->options.apart,
+      "each member in a network namespace of its own, joined by a switch; tcp and udp");
+  latency.add_option("--loss-percent", arguments->options.loss_percent,
+                     "apart, in turns without loss and with so much; tcp and udp");
 
   arguments = fresh();
   CLI::App& throughput = add_scenario(*bench, bench::Scenario::throughput,

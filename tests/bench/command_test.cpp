@@ -82,6 +82,9 @@ TEST_F(Command, MisuseIsRefusedAndNamesTheOption) {
       {{"bench", "failover", "--runs", "0"}, "--runs"},
       {{"bench", "failover", "--as", "threads"}, "--as"},
       {{"bench", "throughput", "--seconds", "-1"}, "--seconds"},
+      {{"bench", "latency", "--loss-percent", "1"}, "--transport"},
+      {{"bench", "latency", "--apart", "--transport", "shm"}, "--transport"},
+      {{"bench", "latency", "--transport", "udp", "--loss-percent", "60"}, "--loss-percent"},
       {{"bench", "suite", "--members", "2,1"}, "--members"},
       {{"bench", "suite", "--transports", "shm,pigeon"}, "--transports"},
   };
@@ -197,6 +200,30 @@ TEST_F(Command, TheOpenLoopSendsAtTheRateAskedFor) {
   // were due are in the histogram, sent or not.
   EXPECT_GT(result.latency_ns->count, 0U);
   EXPECT_LE(*result.messages_per_s, 2'100);
+}
+
+TEST_F(Command, AClosedLoopEndsAfterTheSamplesAskedFor) {
+  const Result result = measure({"latency", "--samples", "101", "--senders", "2"});
+  ASSERT_TRUE(result.latency_ns.has_value());
+  EXPECT_EQ(result.latency_ns->count, 102U);  // each sender its half, rounded up
+}
+
+TEST_F(Command, LossIsMeasuredBesideTheSameWithoutLoss) {
+  const std::string json = path("out.json");
+  const auto [status, output] = run({"bench", "latency", "--members", "2", "--transport", "udp",
+                                     "--loss-percent", "10", "--seconds", "0.8", "--json", json});
+  if (output.find("cannot make a network namespace") != std::string::npos) {
+    GTEST_SKIP() << "platform limit: " << output;
+  }
+  ASSERT_EQ(status, 0) << output;
+  const auto report = from_json(content(json));
+  ASSERT_TRUE(report.has_value()) << report.error().message;
+  ASSERT_EQ(report->results.size(), 2U);
+  EXPECT_EQ(report->results[0].loss_percent, 0U);
+  EXPECT_EQ(report->results[1].loss_percent, 10U);
+  ASSERT_TRUE(report->results[1].ratio_p99_loss.has_value());
+  // One packet in ten is lost and sent again a round trip later at the earliest.
+  EXPECT_GT(report->results[1].latency_ns->p90, report->results[0].latency_ns->p50);
 }
 
 TEST_F(Command, IdleMembersReportTheirShareOfACore) {

@@ -48,6 +48,8 @@ Report full_report() {
   result.runs = 7;
   result.result_hash = "00000000deadbeef";
   result.ranks = {{0, summary(300), 2.0, 0.25}, {1, summary(400), 2.5, std::nullopt}};
+  result.loss_percent = 1;
+  result.ratio_p99_loss = 3.5;
   result.rate = 1000;
   result.seconds = 2;
   result.as = "threads";
