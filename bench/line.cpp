@@ -17,7 +17,7 @@ std::string rate_words(const std::optional<double>& messages_per_s) {
 }
 
 std::string ratio_words(const std::optional<double>& ratio) {
-  return ratio ? fmt::format("{:.2f}", *ratio) : "-";
+  return ratio ? fmt::format("{:.{}f}", *ratio, *ratio < 0.1 ? 4 : 2) : "-";
 }
 
 }  // namespace
@@ -44,6 +44,22 @@ std::string to_line(const Result& result) {
   return line + fmt::format("{:>12}{:>12}{:>12}{:>8}\n", rate_words(result.messages_per_s), "",
                             rate_words(result.floor_messages_per_s),
                             ratio_words(result.ratio_throughput));
+}
+
+std::string comparison_heading() {
+  return fmt::format("{:<13}{:<36}{:<12}{:>11}{:>11}{:>11}{:>11}{:>15}\n", "peer", "measures",
+                     "lockstep", "p50", "p99", "peer p50", "peer p99", "lockstep/peer");
+}
+
+std::string to_line(const Comparison& comparison) {
+  const std::string line = fmt::format("{:<13}{:<36}", comparison.peer, comparison.measured);
+  if (!comparison.not_run.empty()) return line + fmt::format("not run: {}\n", comparison.not_run);
+  using S = LatencySummary;
+  return line + fmt::format("{:<12}{:>11}{:>11}{:>11}{:>11}{:>8} (1/{:.3g})\n",
+                            comparison.transport, words(comparison.group_ns, &S::p50),
+                            words(comparison.group_ns, &S::p99), words(comparison.peer_ns, &S::p50),
+                            words(comparison.peer_ns, &S::p99), ratio_words(comparison.ratio_p50),
+                            1 / comparison.ratio_p50.value_or(1));
 }
 
 }  // namespace lockstep::bench

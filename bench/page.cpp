@@ -186,6 +186,50 @@ std::string caption(const Result& result) {
   return text;
 }
 
+void comparison_row(Out out, const Comparison& one) {
+  fmt::format_to(out, "<tr><td>{} {}</td><td class=\"text\">{}; {}</td>", escape_markup(one.peer),
+                 escape_markup(one.version), escape_markup(one.measured),
+                 escape_markup(one.medium));
+  if (!one.not_run.empty()) {
+    fmt::format_to(out, "<td class=\"text\" colspan=\"7\">not run: {}</td></tr>\n",
+                   escape_markup(one.not_run));
+    return;
+  }
+  using S = LatencySummary;
+  fmt::format_to(out, "<td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>",
+                 escape_markup(one.transport), words(one.group_ns, &S::p50),
+                 words(one.group_ns, &S::p99), words(one.floor_ns, &S::p50),
+                 words(one.peer_ns, &S::p50), words(one.peer_ns, &S::p99));
+  const double ratio = one.ratio_p50.value_or(0);
+  fmt::format_to(out, "<td class=\"ratio\">{:.{}f} × (1/{:.3g})</td></tr>\n", ratio,
+                 ratio < 0.1 ? 4 : 2, ratio > 0 ? 1 / ratio : 0);
+}
+
+/// The table of other systems, and a plot of each beside the group.
+void comparisons(Out out, const Report& report) {
+  if (report.comparisons.empty()) return;
+  const Comparison& first = report.comparisons[0];
+  fmt::format_to(out,
+                 "<h2>beside others</h2>\n<p>{} members, one sending {} B at a time, to its own "
+                 "delivery in total order; in turns with the peer, as many messages each. A ratio "
+                 "is lockstep's p50 over the peer's, median of the turns.</p>\n<table>\n"
+                 "<tr><th>peer</th><th>what it does</th><th>lockstep over</th><th>p50</th>"
+                 "<th>p99</th><th>floor p50</th><th>peer p50</th><th>peer p99</th>"
+                 "<th>lockstep ÷ peer</th></tr>\n",
+                 first.members, first.payload_bytes);
+  for (const Comparison& one : report.comparisons) comparison_row(out, one);
+  fmt::format_to(out, "</table>\n");
+  for (const Comparison& one : report.comparisons) {
+    const std::string title = fmt::format("{}: {}; lockstep over {}, {} turns", one.peer,
+                                          one.measured, one.transport, one.turns);
+    const std::string plot = plot_curves(
+        title, {{"lockstep", "subject", one.group_curve}, {one.peer, "peer", one.peer_curve}});
+    if (plot.empty()) continue;
+    fmt::format_to(out, "<figure>\n<figcaption>{}</figcaption>\n{}</figure>\n",
+                   escape_markup(title), plot);
+  }
+}
+
 void plots(Out out, const Report& report) {
   for (const Result& result : report.results) {
     const std::string title = caption(result);
@@ -240,6 +284,7 @@ std::string to_page(const Report& report) {
   origin(out, report);
   page += kMethod;
   tables(out, report);
+  comparisons(out, report);
   plots(out, report);
   notices(out, report);
   page += "</body>\n</html>\n";

@@ -94,6 +94,24 @@ Json write(const Result& result) {
           {"failed", result.failed}};
 }
 
+Json write(const Comparison& comparison) {
+  return {{"peer", comparison.peer},
+          {"version", comparison.version},
+          {"measured", comparison.measured},
+          {"medium", comparison.medium},
+          {"transport", comparison.transport},
+          {"members", comparison.members},
+          {"payload_bytes", comparison.payload_bytes},
+          {"group_ns", optional(comparison.group_ns)},
+          {"floor_ns", comparison.floor_ns ? write_floor(*comparison.floor_ns) : Json(nullptr)},
+          {"peer_ns", optional(comparison.peer_ns)},
+          {"group_curve", write(comparison.group_curve)},
+          {"peer_curve", write(comparison.peer_curve)},
+          {"ratio_p50", optional(comparison.ratio_p50)},
+          {"turns", comparison.turns},
+          {"not_run", comparison.not_run}};
+}
+
 template <class T>
 void read(const Json& json, const char* key, T& value) {
   json.at(key).get_to(value);
@@ -200,13 +218,37 @@ Result read_result(const Json& json) {
   return result;
 }
 
+Comparison read_comparison(const Json& json) {
+  Comparison comparison;
+  read(json, "peer", comparison.peer);
+  read(json, "version", comparison.version);
+  read(json, "measured", comparison.measured);
+  read(json, "medium", comparison.medium);
+  read(json, "transport", comparison.transport);
+  read(json, "members", comparison.members);
+  read(json, "payload_bytes", comparison.payload_bytes);
+  read(json, "group_ns", comparison.group_ns);
+  read(json, "floor_ns", comparison.floor_ns);
+  read(json, "peer_ns", comparison.peer_ns);
+  comparison.group_curve = read_curve(json.at("group_curve"));
+  comparison.peer_curve = read_curve(json.at("peer_curve"));
+  read(json, "ratio_p50", comparison.ratio_p50);
+  read(json, "turns", comparison.turns);
+  read(json, "not_run", comparison.not_run);
+  return comparison;
+}
+
 }  // namespace
 
 std::string to_json(const Report& report) {
   Json results = Json::array();
   for (const Result& result : report.results) results.push_back(write(result));
-  const Json json = {
-      {"machine", write(report.machine)}, {"command", report.command}, {"results", results}};
+  Json comparisons = Json::array();
+  for (const Comparison& one : report.comparisons) comparisons.push_back(write(one));
+  const Json json = {{"machine", write(report.machine)},
+                     {"command", report.command},
+                     {"results", results},
+                     {"comparisons", comparisons}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -217,6 +259,9 @@ Expected<Report> from_json(std::string_view text) {
     report.machine = read_machine(json.at("machine"));
     read(json, "command", report.command);
     for (const Json& result : json.at("results")) report.results.push_back(read_result(result));
+    for (const Json& one : json.at("comparisons")) {
+      report.comparisons.push_back(read_comparison(one));
+    }
     return report;
   } catch (const Json::exception& error) {
     return fail(ErrorCode::input, fmt::format("not a report of lockstep bench: {}", error.what()));

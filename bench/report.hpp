@@ -22,5 +22,7 @@ std::string to_table(const Report& report);
 /// and what stands above such lines.
 std::string to_line(const Result& result);
 std::string line_heading();
+std::string to_line(const Comparison& comparison);
+std::string comparison_heading();
 
 }  // namespace lockstep::bench

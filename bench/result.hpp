@@ -96,10 +96,32 @@ struct Result {
   bool operator==(const Result&) const = default;
 };
 
+/// Somebody else's system beside a group, run in turns on this machine. What was not measured is
+/// empty (null in JSON).
+struct Comparison {
+  std::string peer;
+  std::string version;
+  std::string measured;   ///< what the peer does for its figure
+  std::string medium;     ///< of the peer
+  std::string transport;  ///< of the group; the word "apart" if its members are
+  std::uint32_t members = 0;
+  std::uint64_t payload_bytes = 0;
+  std::optional<LatencySummary> group_ns;
+  std::optional<LatencySummary> floor_ns;  ///< of the group's transport
+  std::optional<LatencySummary> peer_ns;
+  std::vector<CurvePoint> group_curve;
+  std::vector<CurvePoint> peer_curve;
+  std::optional<double> ratio_p50;  ///< group over peer, median of the turns
+  std::uint64_t turns = 0;
+  std::string not_run;  ///< why there is nothing to compare with; empty: there is
+  bool operator==(const Comparison&) const = default;
+};
+
 struct Report {
   Machine machine;
   std::string command;  ///< the command line, as typed
   std::vector<Result> results;
+  std::vector<Comparison> comparisons{};
   bool operator==(const Report&) const = default;
 };
 

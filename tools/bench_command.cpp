@@ -7,6 +7,7 @@
 #include "bench/bench.hpp"
 #include "bench/report.hpp"
 #include "tools/commands.hpp"
+#include "tools/compare_arguments.hpp"
 #include "tools/launch/idle_words.hpp"
 #include "tools/report_files.hpp"
 
@@ -16,6 +17,7 @@ namespace {
 struct BenchArguments {
   bench::Options options;
   ReportFiles files;
+  CompareArguments comparison;  ///< latency only
 };
 using Arguments = std::shared_ptr<BenchArguments>;
 
@@ -26,12 +28,14 @@ const std::map<std::string, launch::As>& as_words() {
 }
 
 void run(const BenchArguments& arguments) {
+  arguments.comparison.refuse_misuse();
   auto report = bench::run(arguments.options);
   if (!report) {
     const bool misused = report.error().code == ErrorCode::invalid_argument;
     end_program(misused ? kMisused : kFailed, report.error().message);
   }
   fmt::print("{}", bench::to_table(*report));
+  if (arguments.options.scenario == bench::Scenario::latency) arguments.comparison.run(*report);
   arguments.files.write(*report);
 }
 
@@ -94,6 +98,9 @@ CLI::App& add_scenario(CLI::App& bench, bench::Scenario scenario, const char* de
   add_common(*command, arguments);
   command->callback([arguments, scenario] {
     arguments->options.scenario = scenario;
+    arguments->comparison.options.members = arguments->options.members;
+    arguments->comparison.options.payload_bytes = arguments->options.payload_bytes;
+    arguments->comparison.options.idle = arguments->options.idle;
     run(*arguments);
   });
   return *command;
@@ -122,6 +129,7 @@ void add_bench(CLI::App& app) {
       "each member in a network namespace of its own, joined by a switch; tcp and udp");
   latency.add_option("--loss-percent", arguments->options.loss_percent,
                      "apart, in turns without loss and with so much; tcp and udp");
+  arguments->comparison.add_to(latency);
 
   arguments = fresh();
   CLI::App& throughput = add_scenario(*bench, bench::Scenario::throughput,

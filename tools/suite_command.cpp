@@ -8,6 +8,7 @@
 #include "bench/report.hpp"
 #include "bench/suite.hpp"
 #include "tools/commands.hpp"
+#include "tools/compare_arguments.hpp"
 #include "tools/launch/idle_words.hpp"
 #include "tools/report_files.hpp"
 
@@ -16,6 +17,7 @@ namespace {
 
 struct SuiteArguments {
   bench::SuiteOptions suite;
+  CompareArguments comparison;
   ReportFiles files;
 };
 
@@ -26,12 +28,14 @@ const std::map<std::string, bench::Scenario>& scenario_words() {
 }
 
 void run(const SuiteArguments& arguments) {
+  arguments.comparison.refuse_misuse();
   fmt::print("{}", bench::line_heading());
   auto report = bench::run_suite(arguments.suite, [](const bench::Result& result) {
     fmt::print("{}", bench::to_line(result));
     std::fflush(stdout);
   });
   if (!report) end_program(kMisused, report.error().message);
+  arguments.comparison.run(*report);
   arguments.files.write(*report);
   if (bench::has_failure(*report)) end_program(kFailed, "a group failed; see the lines above");
 }
@@ -64,8 +68,12 @@ void add_suite(CLI::App& bench) {
           [&suite](const std::string& word) { suite.idle = launch::idle_words().at(word); },
           "spin, yield, backoff, or automatic: spin if every member can have a CPU")
       ->check(CLI::IsMember(launch::idle_words()));
+  arguments->comparison.add_to(*command);
   arguments->files.add_to(*command);
-  command->callback([arguments] { run(*arguments); });
+  command->callback([arguments] {
+    arguments->comparison.options.idle = arguments->suite.idle;
+    run(*arguments);
+  });
 }
 
 }  // namespace lockstep::tools

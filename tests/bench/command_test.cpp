@@ -139,6 +139,25 @@ TEST_F(Command, ASuiteMeasuresEachCellAndNamesThoseThatCannotRun) {
   }
 }
 
+TEST_F(Command, AMissingPeerIsNamed) {
+  const std::string json = path("out.json");
+  const std::string page = path("page.html");
+  const auto [status, output] =
+      run({"bench", "latency", "--members", "3", "--seconds", "0.05", "--compare", "--peers-folder",
+           folder_, "--json", json, "--report", page});
+  EXPECT_EQ(status, 0) << output;
+  const auto report = from_json(content(json));
+  ASSERT_TRUE(report.has_value()) << report.error().message;
+  EXPECT_FALSE(report->comparisons.empty());
+  for (const Comparison& comparison : report->comparisons) {
+    EXPECT_NE(comparison.not_run, "") << comparison.peer;
+    EXPECT_NE(content(page).find(comparison.peer), std::string::npos);
+  }
+  const auto [misused, message] = run({"bench", "latency", "--compare", "pigeon"});
+  EXPECT_EQ(misused, 2);
+  EXPECT_NE(message.find("--compare pigeon"), std::string::npos) << message;
+}
+
 TEST_F(Command, FloorMeasuresBothFloors) {
   const Result result = measure({"floor", "--payload-bytes", "128"});
   ASSERT_TRUE(result.floor_ns.has_value());
