@@ -42,6 +42,18 @@ const std::vector<Peer>& all_peers() {
        .medium = "udp, between networks",
        .transports = {"tcp", "shm"},
        .apart = true},
+      {.word = "zeromq",
+       .program = "lockstep_peer_zeromq",
+       .mode = "ping-pong",
+       .measured = "two processes, no order, round trip",
+       .medium = "tcp, loopback",
+       .transports = {"tcp", "shm"}},
+      {.word = "zeromq",
+       .program = "lockstep_peer_zeromq",
+       .mode = "publish",
+       .measured = "publish, no order, to own copy",
+       .medium = "tcp, loopback",
+       .transports = {"tcp", "shm"}},
   };
   return peers;
 }

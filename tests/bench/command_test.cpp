@@ -158,6 +158,37 @@ TEST_F(Command, AMissingPeerIsNamed) {
   EXPECT_NE(message.find("--compare pigeon"), std::string::npos) << message;
 }
 
+/// A peer that answers each question with what the shell makes of `answer`.
+void write_peer(const fs::path& file, const std::string& answer) {
+  std::ofstream(file) << "#!/bin/sh\necho '{\"name\": \"fake\", \"version\": \"7\"}'\n"
+                      << "while read -r word count; do\n"
+                      << answer << "\ndone\n";
+  fs::permissions(file, fs::perms::owner_all);
+}
+
+TEST_F(Command, APeerIsMeasuredInTurnsWithTheGroup) {
+  write_peer(path("lockstep_peer_zeromq"),
+             "echo '{\"latency_ns\": [1000000000,1000000000,1000000000,1000000000,1000000000,"
+             "1000000000,1000000000,1000000000,1000000000,1000000000]}'");
+  const std::string json = path("out.json");
+  const auto [status, output] =
+      run({"bench", "latency", "--members", "3", "--seconds", "0.05", "--compare", "zeromq",
+           "--peers-folder", folder_, "--turns", "2", "--turn-samples", "10", "--json", json});
+  EXPECT_EQ(status, 0) << output;
+  const auto report = from_json(content(json));
+  ASSERT_TRUE(report.has_value()) << report.error().message;
+  ASSERT_FALSE(report->comparisons.empty());
+  for (const Comparison& comparison : report->comparisons) {
+    EXPECT_EQ(comparison.not_run, "");
+    EXPECT_EQ(comparison.version, "7");
+    EXPECT_EQ(comparison.turns, 2U);
+    ASSERT_TRUE(comparison.peer_ns && comparison.group_ns && comparison.ratio_p50);
+    EXPECT_EQ(comparison.peer_ns->count, 20U);
+    EXPECT_EQ(comparison.group_ns->count, 20U);
+    EXPECT_LT(*comparison.ratio_p50, 1);
+  }
+}
+
 TEST_F(Command, FloorMeasuresBothFloors) {
   const Result result = measure({"floor", "--payload-bytes", "128"});
   ASSERT_TRUE(result.floor_ns.has_value());
