@@ -54,6 +54,19 @@ const std::vector<Peer>& all_peers() {
        .measured = "publish, no order, to own copy",
        .medium = "tcp, loopback",
        .transports = {"tcp", "shm"}},
+      {.word = "etcd",
+       .program = "lockstep_peer_etcd",
+       .mode = "",
+       .measured = "put at the leader, to its answer",
+       .medium = "tcp, loopback, data in memory",
+       .transports = {"tcp", "shm"}},
+      {.word = "etcd",
+       .program = "lockstep_peer_etcd",
+       .mode = "",
+       .measured = "kill -9 of the leader, to a put",
+       .medium = "tcp, loopback, data in memory",
+       .transports = {"tcp", "shm"},
+       .failover = true},
   };
   return peers;
 }
