@@ -87,11 +87,12 @@ void draw(Out out, const Extent& extent, const PlotLine& line) {
   for (const CurvePoint& point : line.points) {
     fmt::format_to(out,
                    R"(<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="2.5"><title>{}: {} % within {})"
-                   "</title></circle>\n",
+                   "</title></circle>",
                    line.style, extent.x(point.percent), extent.y(magnitude(point.ns)),
                    escape_markup(line.name), point.percent,
                    duration_words(static_cast<double>(point.ns)));
   }
+  *out++ = '\n';
 }
 
 /// Names and samples of the lines, below the axis.
