@@ -67,6 +67,12 @@ const std::vector<Peer>& all_peers() {
        .medium = "tcp, loopback, data in memory",
        .transports = {"tcp", "shm"},
        .failover = true},
+      {.word = "ib_write_lat",
+       .program = "lockstep_peer_ib_write_lat",
+       .mode = "",
+       .measured = "RDMA writes, no order, round trip",
+       .medium = "the first RDMA device",
+       .transports = {"verbs"}},
   };
   return peers;
 }

@@ -55,7 +55,7 @@ std::string to_line(const Comparison& comparison) {
   const std::string line = fmt::format("{:<13}{:<36}", comparison.peer, comparison.measured);
   if (!comparison.not_run.empty()) return line + fmt::format("not run: {}\n", comparison.not_run);
   using S = LatencySummary;
-  return line + fmt::format("{:<12}{:>11}{:>11}{:>11}{:>11}{:>8} (1/{:.3g})\n",
+  return line + fmt::format("{:<12}{:>11}{:>11}{:>11}{:>11}{:>8} (1/{:.1f})\n",
                             comparison.transport, words(comparison.group_ns, &S::p50),
                             words(comparison.group_ns, &S::p99), words(comparison.peer_ns, &S::p50),
                             words(comparison.peer_ns, &S::p99), ratio_words(comparison.ratio_p50),

@@ -201,7 +201,7 @@ void comparison_row(Out out, const Comparison& one) {
                  words(one.group_ns, &S::p99), words(one.floor_ns, &S::p50),
                  words(one.peer_ns, &S::p50), words(one.peer_ns, &S::p99));
   const double ratio = one.ratio_p50.value_or(0);
-  fmt::format_to(out, "<td class=\"ratio\">{:.{}f} × (1/{:.3g})</td></tr>\n", ratio,
+  fmt::format_to(out, "<td class=\"ratio\">{:.{}f} × (1/{:.1f})</td></tr>\n", ratio,
                  ratio < 0.1 ? 4 : 2, ratio > 0 ? 1 / ratio : 0);
 }
 
