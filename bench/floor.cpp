@@ -1,6 +1,7 @@
 #include "bench/floor.hpp"
 
 #include "bench/floor_ping.hpp"
+#include "bench/frame_ping.hpp"
 #include "bench/session.hpp"
 #include "bench/socket_ping.hpp"
 #include "bench/socket_streams.hpp"
@@ -18,6 +19,11 @@ std::unique_ptr<PingFloor> make_ping_floor(Session& session, std::uint32_t rank)
   const std::uint64_t payload_bytes = session.plan.options.payload_bytes;
   if (by_verbs(session)) {
     return rank > 1 ? nullptr : std::make_unique<VerbsPing>(session, rank);
+  }
+  if (session.plan.options.transport == "dpdk") {
+    if (rank > 1) return nullptr;
+    return std::make_unique<FramePing>(session.group_name + "-floor", rank, payload_bytes,
+                                       session.clock, session.floor_gives_way());
   }
   if (session.mesh.has_value()) {
     if (rank > 1) return nullptr;

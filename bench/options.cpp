@@ -91,6 +91,19 @@ Expected<void> check_network(const Options& options) {
   return refuse("--hosts: members in networks of their own have addresses there");
 }
 
+/// Over memif: one device a pair of processes.
+Expected<void> check_dpdk(const Options& options) {
+  if (options.transport != "dpdk") return {};
+  if (options.scenario != Scenario::latency && options.scenario != Scenario::idle) {
+    return refuse(
+        fmt::format("--transport dpdk: there is no floor of {} over it; latency and idle "
+                    "can be measured",
+                    to_string(options.scenario)));
+  }
+  if (options.as == launch::As::processes) return {};
+  return refuse("--as threads: members that meet over dpdk (memif) are processes");
+}
+
 Expected<std::vector<std::int32_t>> choose_cores(const Options& options, const Cpus& cpus) {
   if (!options.cores.empty()) {
     auto cores = parse_cores(options.cores);
@@ -164,6 +177,7 @@ GroupConfig group_config(const Plan& plan, const std::string& name, std::uint32_
   config.self = config.members[rank];
   config.addresses = plan.addresses;
   config.transport = plan.options.transport;
+  if (config.transport == "dpdk") config.dpdk_devices = "memif:" + name;
   config.key_file = plan.options.key_file;
   config.encryption = plan.options.encryption;
   config.tcp_io = plan.options.tcp_io;
@@ -174,6 +188,7 @@ GroupConfig group_config(const Plan& plan, const std::string& name, std::uint32_
 Expected<Plan> make_plan(const Options& options, const Cpus& cpus) {
   if (auto checked = check_ranges(options); !checked) return std::unexpected(checked.error());
   if (auto checked = check_network(options); !checked) return std::unexpected(checked.error());
+  if (auto checked = check_dpdk(options); !checked) return std::unexpected(checked.error());
   auto senders = count_senders(options);
   if (!senders) return std::unexpected(senders.error());
   auto cores = choose_cores(options, cpus);

@@ -68,8 +68,9 @@ void add_payload(CLI::App& command, const Arguments& arguments) {
 void add_group(CLI::App& command, const Arguments& arguments) {
   bench::Options& options = arguments->options;
   command.add_option("--members", options.members, "how many members")->capture_default_str();
-  command.add_option("--transport", options.transport, "auto, shm, tcp, udp or verbs")
-      ->check(CLI::IsMember({"auto", "shm", "tcp", "udp", "verbs"}))
+  command
+      .add_option("--transport", options.transport, "auto, shm, tcp, udp, dpdk (memif) or verbs")
+      ->check(CLI::IsMember({"auto", "shm", "tcp", "udp", "dpdk", "verbs"}))
       ->capture_default_str();
   command
       .add_option("--hosts", options.hosts,

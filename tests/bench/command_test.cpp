@@ -85,6 +85,8 @@ TEST_F(Command, MisuseIsRefusedAndNamesTheOption) {
       {{"bench", "latency", "--loss-percent", "1"}, "--transport"},
       {{"bench", "latency", "--apart", "--transport", "shm"}, "--transport"},
       {{"bench", "latency", "--transport", "udp", "--loss-percent", "60"}, "--loss-percent"},
+      {{"bench", "throughput", "--transport", "dpdk"}, "--transport dpdk"},
+      {{"bench", "latency", "--transport", "dpdk", "--as", "threads"}, "--as threads"},
       {{"bench", "suite", "--members", "2,1"}, "--members"},
       {{"bench", "suite", "--transports", "shm,pigeon"}, "--transports"},
   };
@@ -274,6 +276,35 @@ TEST_F(Command, LossIsMeasuredBesideTheSameWithoutLoss) {
   ASSERT_TRUE(report->results[1].ratio_p99_loss.has_value());
   // One packet in ten is lost and sent again a round trip later at the earliest.
   EXPECT_GT(report->results[1].latency_ns->p90, report->results[0].latency_ns->p50);
+}
+
+TEST_F(Command, DpdkIsMeasuredBesideBareFrames) {
+  const std::string json = path("out.json");
+  const auto [status, output] =
+      run({"bench", "latency", "--transport", "dpdk", "--seconds", "0.3", "--json", json});
+  if (output.find("plug-in cannot be loaded") != std::string::npos) {
+    GTEST_SKIP() << "platform limit: " << output;
+  }
+  ASSERT_EQ(status, 0) << output;
+  const auto report = from_json(content(json));
+  ASSERT_TRUE(report.has_value()) << report.error().message;
+  const Result& result = report->results.at(0);
+  EXPECT_EQ(result.transport, "dpdk");
+  ASSERT_TRUE(result.floor_ns.has_value());
+  ASSERT_TRUE(result.latency_ns.has_value());
+  // No message is there sooner than the best of bare frames.
+  EXPECT_GT(result.latency_ns->p50, result.floor_ns->min);
+  EXPECT_TRUE(result.ratio_p50.has_value());
+}
+
+TEST_F(Command, AFloorOfOneFrameTakesNoLargerPayload) {
+  const auto [status, output] =
+      run({"bench", "latency", "--transport", "dpdk", "--payload-bytes", "10240"});
+  if (output.find("plug-in cannot be loaded") != std::string::npos) {
+    GTEST_SKIP() << "platform limit: " << output;
+  }
+  EXPECT_NE(status, 0);
+  EXPECT_NE(output.find("--payload-bytes 10240"), std::string::npos) << output;
 }
 
 TEST_F(Command, IdleMembersReportTheirShareOfACore) {

@@ -22,7 +22,7 @@ std::filesystem::path own_folder() {
   return error ? std::filesystem::path() : file.parent_path();
 }
 
-Expected<PluginOpen> find_entry(const std::string& plugin) {
+Expected<void*> find_entry(const std::string& plugin, const char* name) {
   std::string tried;
   for (const std::string& path : plugin_paths(plugin)) {
     void* const library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -30,15 +30,27 @@ Expected<PluginOpen> find_entry(const std::string& plugin) {
       tried += fmt::format("; {}", ::dlerror());
       continue;
     }
-    void* const entry = ::dlsym(library, kPluginEntry);
-    if (entry != nullptr) return reinterpret_cast<PluginOpen>(entry);
-    tried += fmt::format("; {} has no {}", path, kPluginEntry);
+    void* const entry = ::dlsym(library, name);
+    if (entry != nullptr) return entry;
+    tried += fmt::format("; {} has no {}", path, name);
   }
   return fail(
       ErrorCode::not_supported,
       fmt::format("the DPDK plug-in cannot be loaded{}; build Lockstep where libdpdk-dev is "
                   "installed, put {} beside the program, or name it in group.dpdk_plugin",
                   tried, kFile));
+}
+
+template <class T>
+Expected<std::unique_ptr<T>> open_by(const std::string& plugin, const char* name,
+                                     const PluginOptions& options, Notices& notices) {
+  const auto entry = find_entry(plugin, name);
+  if (!entry) return std::unexpected(entry.error());
+  const auto open = reinterpret_cast<PluginOpen<T>>(*entry);
+  Error why;
+  std::unique_ptr<T> opened(open(kPluginLayout, options, notices, why));
+  if (!opened) return std::unexpected(why);
+  return opened;
 }
 
 }  // namespace
@@ -53,12 +65,12 @@ std::vector<std::string> plugin_paths(const std::string& plugin) {
 
 Expected<std::unique_ptr<Port>> load_port(const std::string& plugin, const PluginOptions& options,
                                           Notices& notices) {
-  const auto open = find_entry(plugin);
-  if (!open) return std::unexpected(open.error());
-  Error why;
-  std::unique_ptr<Port> port((*open)(kPluginLayout, options, notices, why));
-  if (!port) return std::unexpected(why);
-  return port;
+  return open_by<Port>(plugin, kOpenPort, options, notices);
+}
+
+Expected<std::unique_ptr<Wire>> load_wire(const std::string& plugin, const PluginOptions& options,
+                                          Notices& notices) {
+  return open_by<Wire>(plugin, kOpenWire, options, notices);
 }
 
 }  // namespace lockstep::transports::dpdk

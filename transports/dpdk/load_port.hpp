@@ -6,6 +6,7 @@
 #include "lockstep/error.hpp"
 #include "transports/datagrams/port.hpp"
 #include "transports/dpdk/plugin_options.hpp"
+#include "transports/dpdk/wire.hpp"
 
 namespace lockstep::transports::dpdk {
 
@@ -16,6 +17,10 @@ namespace lockstep::transports::dpdk {
 /// Blocks for as long as DPDK needs, some 0.2 s the first time. Errors: not_supported (no plug-in,
 /// or one of another build), configuration and system (DPDK's, with its reason).
 Expected<std::unique_ptr<Port>> load_port(const std::string& plugin, const PluginOptions& options,
+                                          Notices& notices);
+
+/// The same for bare frames by one device. As load_port otherwise.
+Expected<std::unique_ptr<Wire>> load_wire(const std::string& plugin, const PluginOptions& options,
                                           Notices& notices);
 
 /// Where the plug-in is looked for, in turn.

@@ -37,11 +37,13 @@ struct PluginOptions {
   std::string prefix;  ///< tells this process's files from others', where there are any
 };
 
-/// The plug-in's one entry: a port, or null and why. Both sides are built from one tree: `layout`
-/// tells when they are not.
-inline constexpr std::uint32_t kPluginLayout = 1;
-inline constexpr const char* kPluginEntry = "lockstep_dpdk_open";
-using PluginOpen = Port* (*)(std::uint32_t layout, const PluginOptions& options, Notices& notices,
-                             Error& why);
+/// The plug-in's entries: a port, or a wire of one device; or null and why. Both sides are built
+/// from one tree: `layout` tells when they are not.
+inline constexpr std::uint32_t kPluginLayout = 2;
+template <class T>
+using PluginOpen = T* (*)(std::uint32_t layout, const PluginOptions& options, Notices& notices,
+                          Error& why);
+inline constexpr const char* kOpenPort = "lockstep_dpdk_open";
+inline constexpr const char* kOpenWire = "lockstep_dpdk_open_wire";
 
 }  // namespace lockstep::transports::dpdk

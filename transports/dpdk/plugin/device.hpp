@@ -45,6 +45,8 @@ class Device {
 
   /// Looks after it, now and then: who connects, who is gone.
   void attend() noexcept;
+  /// Somebody is at the other end, when it was looked after last.
+  [[nodiscard]] bool up() const noexcept { return started_ && up_; }
   /// It is gone for good.
   [[nodiscard]] bool lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
 

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <rte_cycles.h>
-#include <rte_lcore.h>
 #include <sys/timerfd.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include <cstring>
 
 #include "transports/dpdk/plugin/eal.hpp"
+#include "transports/dpdk/plugin/known_thread.hpp"
 #include "transports/packet/packet.hpp"
 
 namespace lockstep::transports::dpdk {
@@ -35,21 +35,6 @@ struct Place {
   std::uint8_t encapsulation = 0;
 };
 static_assert(sizeof(Place) == 32 && sizeof(Place) <= Port::kMostPlaceBytes);
-
-/// DPDK keeps buffers at hand for threads that it knows. There may be too many of them; then it
-/// goes on without, and slower.
-class KnownThread {
- public:
-  KnownThread() : known_(rte_thread_register() == 0) {}
-  ~KnownThread() {
-    if (known_) rte_thread_unregister();
-  }
-  KnownThread(const KnownThread&) = delete;
-  KnownThread& operator=(const KnownThread&) = delete;
-
- private:
-  bool known_;
-};
 
 /// Received::from: the device, and the address of who sent it.
 std::uint64_t from_word(std::size_t device, const rte_ether_addr& mac) noexcept {
