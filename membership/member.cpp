@@ -63,6 +63,7 @@ Member::Member(runtime::Reactor& reactor, const GroupConfig& config, StateMachin
       introductions_(config.members.size()),
       incarnations_(config.members.size()),
       met_in_(config.members.size()),
+      choices_(config.members.size()),
       slowness_({.lag = config.slow_lag, .timeout_ns = config.slow_timeout_ns}),
       transfers_(state_machine, *this, config_.members, my_link_) {}
 
@@ -286,7 +287,11 @@ void Member::make_counters() {
     const std::string name = counted_name(prefix, config_.members[link], link);
     member_counters_.push_back({.rank = file.make(prefix + "rank_of." + name),
                                 .lag = file.make(prefix + "lag_of." + name),
-                                .unreachable = file.make(prefix + "unreachable_of." + name)});
+                                .unreachable = file.make(prefix + "unreachable_of." + name),
+                                .medium = file.make(prefix + "medium_of." + name),
+                                .encrypted = file.make(prefix + "encrypted_of." + name),
+                                .no_shm = file.make(prefix + "no_shm_of." + name),
+                                .no_verbs = file.make(prefix + "no_verbs_of." + name)});
   }
 }
 
@@ -320,6 +325,12 @@ void Member::publish_view_counters() noexcept {
     counters.rank.set(absent ? ~std::uint64_t{0} : rank);
     counters.lag.set(absent ? 0 : lag_of(rank));
     counters.unreachable.set(absent ? 0 : unreachable >> rank & 1U);
+    const bool linked = !absent && link != my_link_;
+    const transports::LinkChoice choice = linked ? choices_[link] : transports::LinkChoice{};
+    counters.medium.set(linked ? std::to_underlying(choice.medium) : 0);
+    counters.encrypted.set(choice.sealed ? 1 : 0);
+    counters.no_shm.set(std::to_underlying(choice.no_shm));
+    counters.no_verbs.set(std::to_underlying(choice.no_verbs));
   }
 }
 

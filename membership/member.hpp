@@ -119,10 +119,11 @@ class Member final : public ViewEvents, private Dialler {
   std::uint64_t nonce_ = 0;                ///< of this member's ring in its first view
   std::unique_ptr<transports::Transport> transport_;
   std::unique_ptr<transports::Greeter> greeter_;
-  std::vector<Introduction> introductions_;  ///< by link
-  std::vector<std::uint64_t> incarnations_;  ///< by link, of who is there
-  std::vector<std::uint64_t> met_in_;        ///< by link, the view that it was in when we met
-  std::uint64_t there_ = 0;                  ///< links that this member has, a bit each
+  std::vector<Introduction> introductions_;      ///< by link
+  std::vector<std::uint64_t> incarnations_;      ///< by link, of who is there
+  std::vector<std::uint64_t> met_in_;            ///< by link, the view that it was in when we met
+  std::vector<transports::LinkChoice> choices_;  ///< by link, of who was met last
+  std::uint64_t there_ = 0;                      ///< links that this member has, a bit each
   std::unique_ptr<Views> views_;
   ordering::ViewOrder* order_ = nullptr;  ///< that of the current view
   std::unique_ptr<runtime::Mailbox> mailbox_;
@@ -148,6 +149,10 @@ class Member final : public ViewEvents, private Dialler {
     runtime::Counter rank;         ///< in the view; ~0: not in it
     runtime::Counter lag;          ///< turns that this member has delivered and that one has not
     runtime::Counter unreachable;  ///< 1: this member does not hear it
+    runtime::Counter medium;       ///< of the link, see transports::Medium; 0: there is none
+    runtime::Counter encrypted;
+    runtime::Counter no_shm;    ///< why not by this medium, see transports::Obstacle
+    runtime::Counter no_verbs;  ///< the same
   };
   std::vector<MemberCounters> member_counters_;  ///< by link
   std::vector<runtime::Counter> view_counters_;  ///< view, my_rank, primary

@@ -282,6 +282,7 @@ void Member::meet(transports::Arrival&& arrival) {
   incarnations_[link] = arrival.standing.incarnation;
   met_in_[link] = arrival.standing.view;
   introductions_[link] = std::move(*introduction);
+  choices_[link] = arrival.choice;
   if (!views_) return;
   views_->admit(link, introductions_[link].nonce, may_send(link));
 }
@@ -290,6 +291,7 @@ void Member::meet(transports::Arrival&& arrival) {
 void Member::mend(transports::Arrival&& arrival) {
   const bool wanted = (broken_links() & bit(arrival.link)) != 0;
   if (!wanted) return greeter_->forget(arrival.link);
+  choices_[arrival.link] = arrival.choice;
   if (auto mended = views_->mend(std::move(arrival.newcomer)); !mended) {
     reactor_.note(mended.error().message);
     greeter_->forget(arrival.link);

@@ -51,23 +51,24 @@ ViewOrder::ViewOrder(transports::Transport& transport, const ViewLayout& layout,
   LOCKSTEP_ASSERT(layout.links.empty() || layout.links.size() == layout.members);
   LOCKSTEP_ASSERT(layout.members == 1 ||
                   transport.region_bytes() >= region_bytes(layout.ring_bytes));
-  const Trust trust = trust_for(transport.write_order());
   for (std::uint32_t rank = 0; rank < layout.members; ++rank) {
     const bool mine = rank == layout.my_rank;
     std::span<const std::byte> ring =
         ring_.size() > 0 ? own_ring(transport, layout) : std::span<std::byte>{};
     Stream stream;
+    Trust trust = Trust::marker_last;
     if (!mine) {
       const transports::LinkId link = layout.link_of(rank);
       const std::span<std::byte> inbound = transport.inbound(link, layout.copy);
       const auto* row = reinterpret_cast<const HotLine*>(inbound.data() + kRowOffset);
       stream.peer = static_cast<std::uint32_t>(peers_.size());
       ring = inbound.subspan(kRingOffset, layout.ring_bytes);
+      trust = trust_for(transport.read_order(link));
       peers_.push_back({.rank = rank, .link = link, .row = row});
     }
     if (!may_send(layout, rank)) continue;
     if (mine) my_stream_ = static_cast<std::uint32_t>(streams_.size());
-    stream.reader = RingReader(ring, layout.nonces[rank], mine ? Trust::marker_last : trust);
+    stream.reader = RingReader(ring, layout.nonces[rank], trust);
     stream.rank = rank;
     stream.received = layout.first_index;
     stream.receive.frames_end = stream.deliver.frames_end = layout.first_index;

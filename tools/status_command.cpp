@@ -24,6 +24,8 @@ nlohmann::json to_json(const node::GroupStatus& group) {
                        {"rank", member.rank ? nlohmann::json(*member.rank) : nlohmann::json()},
                        {"lag", member.lag},
                        {"unreachable", member.unreachable},
+                       {"medium", member.medium},
+                       {"passed_over", member.passed_over},
                        {"stalls", member.stalls}});
   }
   return {{"name", group.name},

@@ -1,11 +1,15 @@
 #include "transports/connect.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string_view>
 #include <utility>
 
 #include "runtime/clock.hpp"
 #include "runtime/endpoint.hpp"
+#include "transports/automatic/auto_transport.hpp"
+#include "transports/automatic/either_place.hpp"
 #include "transports/datagrams/datagram_transport.hpp"
 #include "transports/dpdk/open_dpdk.hpp"
 #include "transports/hello/tcp_place.hpp"
@@ -41,12 +45,17 @@ Encryption encryption_of(std::string_view word) {
   return word == "never" ? Encryption::never : Encryption::off_host;
 }
 
-Expected<Opened> open_shm(std::uint32_t members, const ConnectOptions& options) {
-  return opened(ShmTransport::open({.members = members,
-                                    .region_bytes = options.region_bytes,
-                                    .source_bytes = options.source_bytes,
-                                    .blocks = {.memory = options.memory, .core = options.core},
-                                    .doorbell = options.doorbell}));
+/// Shared memory is as safe as the host is; but who asked for encryption of everything means it.
+bool shares_memory(const GroupConfig& config) {
+  return encryption_of(config.encryption) != Encryption::always;
+}
+
+ShmOptions shm_options(std::uint32_t members, const ConnectOptions& options) {
+  return {.members = members,
+          .region_bytes = options.region_bytes,
+          .source_bytes = options.source_bytes,
+          .blocks = {.memory = options.memory, .core = options.core},
+          .doorbell = options.doorbell};
 }
 
 /// Whoever is silent so long has been left out, unless nobody has a quorum: then a link made anew
@@ -56,14 +65,14 @@ std::uint64_t unanswered_ns(const GroupConfig& config) {
   return std::max(kLeastNs, 3 * config.silence_timeout_ns);
 }
 
-Expected<Opened> open_tcp(std::uint32_t members, const GroupConfig& config,
-                          const ConnectOptions& options) {
-  return opened(TcpTransport::open({.members = members,
-                                    .region_bytes = options.region_bytes,
-                                    .source_bytes = options.source_bytes,
-                                    .blocks = {.memory = options.memory, .core = options.core},
-                                    .io = tcp_io_of(config.tcp_io),
-                                    .unanswered_ns = unanswered_ns(config)}));
+TcpOptions tcp_options(std::uint32_t members, const GroupConfig& config,
+                       const ConnectOptions& options) {
+  return {.members = members,
+          .region_bytes = options.region_bytes,
+          .source_bytes = options.source_bytes,
+          .blocks = {.memory = options.memory, .core = options.core},
+          .io = tcp_io_of(config.tcp_io),
+          .unanswered_ns = unanswered_ns(config)};
 }
 
 Expected<Opened> open_datagrams(std::uint32_t members, const GroupConfig& config,
@@ -97,18 +106,61 @@ Expected<Opened> open_dpdk(std::uint32_t members, const GroupConfig& config,
 }
 
 /// The device that has this member's address, unless one is named.
-Expected<Opened> open_verbs(std::uint32_t members, const GroupConfig& config,
-                            const ConnectOptions& options) {
+Expected<VerbsOptions> verbs_options(std::uint32_t members, const GroupConfig& config,
+                                     const ConnectOptions& options) {
   DeviceChoice device{
       .device = config.verbs_device, .gid_index = config.verbs_gid_index, .core = options.core};
   const auto mine = runtime::parse_endpoint(config.addresses[options.my_rank]);
   if (!mine) return std::unexpected(mine.error());
   if (device.device.empty()) device.address = runtime::host_of(*mine);
-  return opened(VerbsTransport::open({.device = std::move(device),
-                                      .members = members,
-                                      .region_bytes = options.region_bytes,
-                                      .source_bytes = options.source_bytes,
-                                      .memory = options.memory}));
+  return VerbsOptions{.device = std::move(device),
+                      .members = members,
+                      .region_bytes = options.region_bytes,
+                      .source_bytes = options.source_bytes,
+                      .memory = options.memory};
+}
+
+Expected<Opened> open_verbs(std::uint32_t members, const GroupConfig& config,
+                            const ConnectOptions& options) {
+  auto chosen = verbs_options(members, config, options);
+  if (!chosen) return std::unexpected(chosen.error());
+  return opened(VerbsTransport::open(*chosen));
+}
+
+/// RDMA where this member can have it. No notice where there is no device at all.
+void add_verbs(AutoTransport::Parts& parts, std::uint32_t members, const GroupConfig& config,
+               const ConnectOptions& options) {
+  // RDMA cannot be encrypted: who configured a key did not choose to do without.
+  if (!config.key_file.empty() && encryption_of(config.encryption) != Encryption::never) {
+    parts.no_verbs = Obstacle::unsealed;
+    return;
+  }
+  auto chosen = verbs_options(members, config, options);
+  // Peers may have other devices, which keep another order.
+  if (chosen) chosen->trust_order = false;
+  auto made = chosen ? VerbsTransport::open(*chosen) : std::unexpected<Error>(chosen.error());
+  if (made) {
+    parts.verbs = std::move(*made);
+  } else if (made.error().code != ErrorCode::not_supported) {
+    parts.notices.add(fmt::format("no RDMA for this member: {}", made.error().message));
+  }
+}
+
+Expected<Opened> open_automatic(std::uint32_t members, const GroupConfig& config,
+                                const ConnectOptions& options) {
+  AutoTransport::Parts parts;
+  parts.may_share_memory = shares_memory(config);
+  add_verbs(parts, members, config, options);
+  ConnectOptions sourceless = options;
+  sourceless.source_bytes = 0;
+  auto tcp = TcpTransport::open(tcp_options(members, config, parts.verbs ? sourceless : options));
+  if (!tcp) return std::unexpected(tcp.error());
+  auto shm = ShmTransport::open(shm_options(members, sourceless));
+  if (!shm) return std::unexpected(shm.error());
+  parts.tcp = std::move(*tcp);
+  parts.shm = std::move(*shm);
+  return opened(Expected<std::unique_ptr<AutoTransport>>(
+      std::make_unique<AutoTransport>(std::move(parts), members)));
 }
 
 Expected<Opened> open_network(std::uint32_t members, const GroupConfig& config,
@@ -116,7 +168,16 @@ Expected<Opened> open_network(std::uint32_t members, const GroupConfig& config,
   if (config.transport == "verbs") return open_verbs(members, config, options);
   if (config.transport == "udp") return open_udp(members, config, options);
   if (config.transport == "dpdk") return open_dpdk(members, config, options);
-  return open_tcp(members, config, options);
+  if (config.transport == "auto") return open_automatic(members, config, options);
+  return opened(TcpTransport::open(tcp_options(members, config, options)));
+}
+
+std::unique_ptr<MeetingPlace> make_place(const GroupConfig& config, std::uint32_t my_rank,
+                                         TcpPlace far) {
+  const bool near = config.transport == "auto" && shares_memory(config);
+  if (!near) return std::make_unique<TcpPlace>(std::move(far));
+  return std::make_unique<EitherPlace>(UnixPlace(config.name, config.members, my_rank),
+                                       std::move(far));
 }
 
 Expected<std::unique_ptr<GroupKey>> key_of(const GroupConfig& config) {
@@ -159,7 +220,7 @@ Expected<Connection> connect(const GroupConfig& config, const ConnectOptions& op
   Expected<Opened> medium = Opened{};
   if (shm) {
     place = std::make_unique<UnixPlace>(config.name, config.members, options.my_rank);
-    medium = open_shm(members, options);
+    medium = opened(ShmTransport::open(shm_options(members, options)));
   } else {
     auto key = key_of(config);
     if (!key) return std::unexpected(key.error());
@@ -170,7 +231,7 @@ Expected<Connection> connect(const GroupConfig& config, const ConnectOptions& op
                                 .version = runtime::TscClock().wall_ns(),
                                 .key = greeting.key.get()});
     if (!made) return std::unexpected(made.error());
-    place = std::make_unique<TcpPlace>(std::move(*made));
+    place = make_place(config, options.my_rank, std::move(*made));
     medium = open_network(members, config, options);
   }
   if (!medium) return std::unexpected(medium.error());

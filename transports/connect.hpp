@@ -33,10 +33,10 @@ struct Connection {
 };
 
 /// Opens the medium that `config.transport` names ("auto" is shared memory when no addresses are
-/// given, else TCP), and meets the others until the group can be founded, or a running one is
-/// found: its links are among what has arrived. Blocks for at most config.join_timeout_ns, on the
-/// thread that runs the reactor. Over TCP, UDP, DPDK and verbs members authenticate one another
-/// with the key in config.key_file, if there is one. Errors: those of GroupKey::read, of
+/// given, else AutoTransport), and meets the others until the group can be founded, or a running
+/// one is found: its links are among what has arrived. Blocks for at most config.join_timeout_ns,
+/// on the thread that runs the reactor. Over TCP, UDP, DPDK and verbs members authenticate one
+/// another with the key in config.key_file, if there is one. Errors: those of GroupKey::read, of
 /// Greeter::gather and of the medium.
 Expected<Connection> connect(const GroupConfig& config, const ConnectOptions& options,
                              const Examine& examine);

@@ -35,8 +35,8 @@ Greeter::Greeter(Options options, std::unique_ptr<MeetingPlace> place,
       maker_(std::move(maker)),
       meeting_(
           fitted(std::move(options.meeting), *maker_), *place_,
-          [this](std::uint32_t rank) { return maker_->offer_for(rank); }, std::move(examine),
-          [this](MetPeer&& peer) { return keep(std::move(peer)); }) {}
+          [this](std::uint32_t rank, bool near) { return maker_->offer_for(rank, near); },
+          std::move(examine), [this](MetPeer&& peer) { return keep(std::move(peer)); }) {}
 
 Greeter::~Greeter() {
   if (!started_) return;
@@ -173,9 +173,11 @@ Expected<void> Greeter::keep(MetPeer&& peer) {
     case Purpose::link:
     case Purpose::mend: {
       settle_keys(peer);
+      const LinkChoice configured = configured_choice(maker_->medium(), peer.keys != nullptr);
       auto made = maker_->make(std::move(peer));
       if (!made) return std::unexpected(made.error());
       arrival.newcomer = std::move(*made);
+      arrival.choice = arrival.newcomer->choice().value_or(configured);
       break;
     }
     case Purpose::life_line:

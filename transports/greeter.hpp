@@ -28,6 +28,7 @@ struct Arrival {
   Standing standing;
   std::string introduction{};
   std::unique_ptr<Newcomer> newcomer{};   ///< Purpose::link, Purpose::mend
+  LinkChoice choice{};                    ///< the same
   Descriptor life_line{};                 ///< Purpose::life_line
   std::unique_ptr<StateChannel> state{};  ///< Purpose::state
 };

@@ -21,8 +21,9 @@ class LinkMaker {
   [[nodiscard]] virtual std::size_t descriptor_count() const noexcept { return 0; }
   /// Whether each pair makes a second connection, see LifeLines.
   [[nodiscard]] virtual bool life_lines() const noexcept { return false; }
-  /// What the peer must be told. Nothing of an offer before to the same peer is used again.
-  virtual Expected<Offer> offer_for(LinkId link) = 0;
+  /// What the peer must be told, who was met near or not (see Conversation). Nothing of an offer
+  /// before to the same peer is used again.
+  virtual Expected<Offer> offer_for(LinkId link, bool near) = 0;
   /// The link, out of what was offered last and what the peer offered in turn.
   virtual Expected<std::unique_ptr<Newcomer>> make(MetPeer&& peer) = 0;
 };

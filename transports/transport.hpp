@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 
 #include "lockstep/error.hpp"
 #include "transports/hello/descriptor.hpp"
+#include "transports/link_choice.hpp"
 #include "transports/notices.hpp"
 
 namespace lockstep::transports {
@@ -62,15 +64,19 @@ struct LinkDown {
 /// A link that was made while two members met, for the transport that it was made for.
 class Newcomer {
  public:
-  Newcomer(LinkId link, Notices notices) noexcept : link_(link), notices_(std::move(notices)) {}
+  Newcomer(LinkId link, Notices notices, std::optional<LinkChoice> choice = {}) noexcept
+      : link_(link), notices_(std::move(notices)), choice_(choice) {}
   virtual ~Newcomer() = default;
   [[nodiscard]] LinkId link() const noexcept { return link_; }
   /// What was tolerated while it was made.
   [[nodiscard]] const Notices& notices() const noexcept { return notices_; }
+  /// What was chosen for it, where there was a choice.
+  [[nodiscard]] const std::optional<LinkChoice>& choice() const noexcept { return choice_; }
 
  private:
   LinkId link_;
   Notices notices_;
+  std::optional<LinkChoice> choice_;
 };
 
 /// The contract between ordering and a medium (DESIGN §3): one-sided writes into peers' regions.
@@ -94,7 +100,14 @@ class Transport {
   /// Bytes in one copy of a region. A multiple of 64.
   [[nodiscard]] virtual std::size_t region_bytes() const noexcept = 0;
 
+  /// Of what this member writes; where links differ, the weakest of any link that it may have: one
+  /// `unordered` link, and all that it sends needs a checksum.
   [[nodiscard]] virtual WriteOrder write_order() const noexcept = 0;
+  /// Of what the peer of `link` writes, as long as the link is there: `unordered` exactly if the
+  /// peer's write_order is.
+  [[nodiscard]] virtual WriteOrder read_order(LinkId /*link*/) const noexcept {
+    return write_order();
+  }
 
   /// Memory to post from, fixed when the transport is opened: every source longer than
   /// kInlineBytes lies in it (RDMA registers it once). 64-byte aligned, zeroed.

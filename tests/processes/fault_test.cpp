@@ -275,8 +275,8 @@ TEST(Fault, LockedMemoryBeyondTheLimitIsExplained) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Media, MemberFault,
-                         testing::Values(Medium::shm, Medium::tcp, Medium::udp, Medium::dpdk,
-                                         Medium::verbs),
+                         testing::Values(Medium::shm, Medium::automatic, Medium::tcp, Medium::udp,
+                                         Medium::dpdk, Medium::verbs),
                          [](const auto& tested) { return name_of(tested.param); });
 
 }  // namespace

@@ -178,7 +178,8 @@ TEST_P(Leftovers, AreNotThereAfterAJoinThatWasRefused) { expect_nothing_left_by(
 TEST_P(Leftovers, AreNotThereAfterAJoinThatTimedOut) { expect_nothing_left_by(fail_by_timeout); }
 
 INSTANTIATE_TEST_SUITE_P(Media, Leftovers,
-                         testing::Values(Medium::shm, Medium::tcp, Medium::udp, Medium::verbs),
+                         testing::Values(Medium::shm, Medium::automatic, Medium::tcp, Medium::udp,
+                                         Medium::verbs),
                          [](const auto& tested) { return name_of(tested.param); });
 
 }  // namespace

@@ -12,13 +12,16 @@
 
 namespace lockstep::test {
 
-/// What the members of a test group are connected by.
-enum class Medium : std::uint8_t { shm, tcp, udp, dpdk, verbs };
+/// What the members of a test group are connected by. `automatic`: they have addresses and are on
+/// one host, so they find that they share memory; mixed_media_test.cpp has those that differ.
+enum class Medium : std::uint8_t { shm, automatic, tcp, udp, dpdk, verbs };
 
 inline std::string name_of(Medium medium) {
   switch (medium) {
     case Medium::shm:
       return "shm";
+    case Medium::automatic:
+      return "auto";
     case Medium::tcp:
       return "tcp";
     case Medium::udp:
@@ -58,7 +61,8 @@ inline void connect_by(Medium medium, GroupConfig& config) {
   if (medium == Medium::shm) return;
   if (medium == Medium::dpdk) use_packet_sockets(config);
   const auto members = static_cast<std::uint32_t>(config.members.size());
-  config.addresses = launch::local_addresses(name_of(medium), members, {}).value();
+  const std::string family = medium == Medium::automatic ? "tcp" : name_of(medium);
+  config.addresses = launch::local_addresses(family, members, {}).value();
 }
 
 }  // namespace lockstep::test

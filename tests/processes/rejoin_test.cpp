@@ -254,8 +254,8 @@ TEST_P(Rejoin, NobodyIsEvictedBesideBusyLoops) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Media, Rejoin,
-                         testing::Values(Medium::shm, Medium::tcp, Medium::udp, Medium::dpdk,
-                                         Medium::verbs),
+                         testing::Values(Medium::shm, Medium::automatic, Medium::tcp, Medium::udp,
+                                         Medium::dpdk, Medium::verbs),
                          [](const auto& tested) { return name_of(tested.param); });
 
 }  // namespace

@@ -216,8 +216,8 @@ INSTANTIATE_TEST_SUITE_P(Media, QueueToAStoppedMember, testing::Values(Medium::v
                          [](const auto& tested) { return name_of(tested.param); });
 
 INSTANTIATE_TEST_SUITE_P(Media, StoppedMember,
-                         testing::Values(Medium::shm, Medium::tcp, Medium::udp, Medium::dpdk,
-                                         Medium::verbs),
+                         testing::Values(Medium::shm, Medium::automatic, Medium::tcp, Medium::udp,
+                                         Medium::dpdk, Medium::verbs),
                          [](const auto& tested) { return name_of(tested.param); });
 
 }  // namespace

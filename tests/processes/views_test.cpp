@@ -198,8 +198,8 @@ TEST_P(Views, GoOnWithoutAStoppedMemberWhichIsTold) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Media, Views,
-                         testing::Values(Medium::shm, Medium::tcp, Medium::udp, Medium::dpdk,
-                                         Medium::verbs),
+                         testing::Values(Medium::shm, Medium::automatic, Medium::tcp, Medium::udp,
+                                         Medium::dpdk, Medium::verbs),
                          [](const auto& tested) { return name_of(tested.param); });
 
 }  // namespace

@@ -70,7 +70,7 @@ class AddressMeeting : public MeetingByTcp {
                                                     .key = chosen.with_key ? &key_ : nullptr}));
     made->links.resize(members);
     made->meeting = std::make_unique<Meeting>(
-        mine, *made->place, [](std::uint32_t) { return Offer{}; },
+        mine, *made->place, [](std::uint32_t, bool) { return Offer{}; },
         [](std::uint32_t, const std::string&) -> Expected<void> { return {}; },
         [&one = *made](MetPeer&& peer) -> Expected<void> {
           if (peer.purpose == Purpose::link) ++one.links[peer.rank];

@@ -70,7 +70,7 @@ class MeetingByTcp : public testing::Test {
     mine.incarnation = options.my_rank + 1;
     met.meeting = std::make_unique<Meeting>(
         mine, *met.place,
-        [my_rank = options.my_rank](std::uint32_t rank) {
+        [my_rank = options.my_rank](std::uint32_t rank, bool /*near*/) {
           return Offer{.parameters = fmt::format("{} to {}", my_rank, rank), .descriptors = {}};
         },
         [](std::uint32_t rank, const std::string& introduction) -> Expected<void> {

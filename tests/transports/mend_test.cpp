@@ -32,7 +32,10 @@ class MadeAnew : public testing::TestWithParam<const char*> {
                        .members = {"a", "b"},
                        .transport = transport,
                        .join_timeout_ns = 20 * kSecondNs};
-    if (transport != "shm") config.addresses = launch::local_addresses(transport, 2, {}).value();
+    if (transport != "shm") {
+      const std::string family = transport == "auto" ? "tcp" : transport;
+      config.addresses = launch::local_addresses(family, 2, {}).value();
+    }
     for (runtime::Doorbell& bell : bells_) bell = std::move(runtime::Doorbell::create()).value();
     const auto connect_one = [&](std::uint32_t rank) {
       members_[rank] = connect_all(config, {.my_rank = rank,
@@ -134,6 +137,7 @@ class MadeAnew : public testing::TestWithParam<const char*> {
 };
 
 INSTANTIATE_TEST_SUITE_P(shm, MadeAnew, testing::Values("shm"));
+INSTANTIATE_TEST_SUITE_P(automatic, MadeAnew, testing::Values("auto"));
 INSTANTIATE_TEST_SUITE_P(tcp, MadeAnew, testing::Values("tcp"));
 INSTANTIATE_TEST_SUITE_P(verbs, MadeAnew, testing::Values("verbs"));
 

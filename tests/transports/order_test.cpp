@@ -148,7 +148,7 @@ TEST_P(Conformance, OneWriteBecomesVisibleInThePromisedOrder) {
   constexpr std::uint64_t kBodies = 2'000;
   constexpr std::uint64_t kWords = 20;
   connect({.members = 2});
-  const WriteOrder order = endpoint(1).write_order();
+  const WriteOrder order = endpoint(1).read_order(0);
   std::array<std::uint64_t, kWords> seen{};
   BodiesThenRows bodies(endpoint(0), kWords, kBodies);
   const auto writer = [&] {

@@ -41,7 +41,7 @@ class RunningMeeting : public MeetingByTcp {
     made->place = std::make_unique<TcpPlace>(*TcpPlace::make(
         {.group = "hello", .addresses = addresses_, .my_rank = rank, .key = &key_}));
     made->meeting = std::make_unique<Meeting>(
-        mine, *made->place, [](std::uint32_t) { return Offer{}; },
+        mine, *made->place, [](std::uint32_t, bool) { return Offer{}; },
         [](std::uint32_t, const std::string&) -> Expected<void> { return {}; },
         [&met = made->met](MetPeer&& peer) -> Expected<void> {
           met.push_back(std::move(peer));

@@ -151,7 +151,7 @@ TEST(UdpTransports, ALinkToAPeerThatDiedWhileItWasMetIsMade) {
                                                  UdpPort::open(mine, 1, notices).value(), notices);
   ASSERT_TRUE(transport) << transport.error().message;
   const auto maker = (*transport)->link_maker();
-  ASSERT_TRUE(maker->offer_for(1));
+  ASSERT_TRUE(maker->offer_for(1, false));
   const DatagramParameters theirs{
       .place = std::string("\1\0", 2), .credit = 1, .packet_bytes = 512, .secret = {1}};
   MetPeer gone;

@@ -62,8 +62,8 @@ Expected<VerbsGroup> VerbsGroup::connect(std::uint32_t members, std::size_t regi
   for (const auto& endpoint : group.endpoints_) makers.push_back(endpoint->link_maker());
   for (std::uint32_t rank = 0; rank < members; ++rank) {
     for (std::uint32_t peer = 0; peer < rank; ++peer) {
-      auto mine = makers[rank]->offer_for(peer);
-      auto theirs = makers[peer]->offer_for(rank);
+      auto mine = makers[rank]->offer_for(peer, false);
+      auto theirs = makers[peer]->offer_for(rank, false);
       if (!mine) return std::unexpected(mine.error());
       if (!theirs) return std::unexpected(theirs.error());
       if (auto made = take(*makers[rank], group.endpoint(rank), peer, *theirs); !made) {

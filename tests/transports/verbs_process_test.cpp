@@ -65,8 +65,9 @@ class OtherProcess {
     auto transport = VerbsTransport::open(options);
     if (!transport) std::_Exit(1);
     const auto maker = (*transport)->link_maker();
-    const Offer peer{.parameters = exchange(sockets_[1], maker->offer_for(0).value().parameters),
-                     .descriptors = {}};
+    const Offer peer{
+        .parameters = exchange(sockets_[1], maker->offer_for(0, false).value().parameters),
+        .descriptors = {}};
     if (!take(*maker, **transport, 0, peer) || exchange(sockets_[1], "ready") != "ready") {
       std::_Exit(1);
     }
@@ -88,7 +89,7 @@ TEST_F(VerbsProcess, AProcessThatIsKilledIsUnreachable) {
   OtherProcess other(rdma_devices().back());
   auto mine = VerbsTransport::open(small_options({.device = rdma_devices().front()})).value();
   const auto maker = mine->link_maker();
-  const Offer theirs{.parameters = other.exchange(maker->offer_for(1).value().parameters),
+  const Offer theirs{.parameters = other.exchange(maker->offer_for(1, false).value().parameters),
                      .descriptors = {}};
   const auto connected = take(*maker, *mine, 1, theirs);
   ASSERT_TRUE(connected) << connected.error().message;

@@ -270,11 +270,11 @@ TEST_F(Verbs, RefusesPeersThatDoNotFit) {
   auto one = VerbsTransport::open(small_options({})).value();
   const auto maker = one->link_maker();
   const auto refusal_of = [&](const std::string& parameters) {
-    EXPECT_TRUE(maker->offer_for(1));
+    EXPECT_TRUE(maker->offer_for(1, false));
     const auto made = take(*maker, *one, 1, {.parameters = parameters, .descriptors = {}});
     return made ? ErrorCode::input : made.error().code;
   };
-  VerbsParameters peer = decode(maker->offer_for(1).value().parameters).value();
+  VerbsParameters peer = decode(maker->offer_for(1, false).value().parameters).value();
   peer.region_bytes = 2 * kRegionBytes;
   EXPECT_EQ(refusal_of(encode(peer)), ErrorCode::mismatch);
   EXPECT_EQ(refusal_of("garbage"), ErrorCode::mismatch);

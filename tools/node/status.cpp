@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <map>
+#include <span>
 #include <string_view>
 
 #include "runtime/counters_layout.hpp"
@@ -38,14 +40,46 @@ std::string_view group_announced_by(std::string_view name, const Values& values)
   return values.contains(fmt::format("group.{}.primary", name)) ? name : std::string_view();
 }
 
+/// The words of docs/counters.md; `number` may be of a later build.
+std::string word_of(std::span<const std::string_view> words, std::uint64_t number) {
+  return number < words.size() ? std::string(words[number]) : fmt::format("number {}", number);
+}
+
+constexpr std::array<std::string_view, 7> kMedia = {"",    "shm",  "tcp", "verbs",
+                                                    "udp", "dpdk", "auto"};
+constexpr std::array<std::string_view, 7> kObstacles = {
+    "",
+    "group.transport names another medium",
+    "it runs on another host",
+    "it is on this host, but in another network name space or of another user",
+    "this member has no RDMA device of its address",
+    "it has no RDMA device of its address",
+    "links are to be encrypted (group.encryption), which this medium cannot"};
+
+void add_links(const Values& values, const std::string& prefix, MemberStatus& member) {
+  const auto value = [&](const char* what) {
+    return value_of(values, fmt::format("{}{}_of.{}", prefix, what, member.name));
+  };
+  member.medium = word_of(kMedia, value("medium"));
+  if (value("encrypted") != 0) member.medium += ", encrypted";
+  for (const char* medium : {"shm", "verbs"}) {
+    const std::uint64_t obstacle = value(fmt::format("no_{}", medium).c_str());
+    if (obstacle == 0) continue;
+    member.passed_over.push_back(fmt::format("not {}: {}", medium, word_of(kObstacles, obstacle)));
+  }
+}
+
 MemberStatus member_in(const Values& values, const std::string& prefix, std::string_view member,
                        std::size_t place) {
   const std::uint64_t rank = value_of(values, fmt::format("{}{}{}", prefix, kRankOf, member));
-  return {.name = std::string(member),
-          .rank = rank == kNoRank ? std::nullopt : std::optional(rank),
-          .lag = value_of(values, fmt::format("{}lag_of.{}", prefix, member)),
-          .unreachable = value_of(values, fmt::format("{}unreachable_of.{}", prefix, member)) != 0,
-          .stalls = value_of(values, fmt::format("{}stalls_by_rank.{}", prefix, place))};
+  MemberStatus status{
+      .name = std::string(member),
+      .rank = rank == kNoRank ? std::nullopt : std::optional(rank),
+      .lag = value_of(values, fmt::format("{}lag_of.{}", prefix, member)),
+      .unreachable = value_of(values, fmt::format("{}unreachable_of.{}", prefix, member)) != 0,
+      .stalls = value_of(values, fmt::format("{}stalls_by_rank.{}", prefix, place))};
+  add_links(values, prefix, status);
+  return status;
 }
 
 GroupStatus group_in(const std::vector<CounterReading>& readings, const Values& values,
@@ -79,9 +113,14 @@ std::string line_of(const MemberStatus& member, const GroupStatus& group) {
     return fmt::format("  {:>4}  {:<20} {:>10}  not in the view{}\n", "-", member.name, "", stalls);
   }
   const bool me = *member.rank == group.my_rank;
-  return fmt::format("  {:>4}  {:<20} {:>10}  {}{}\n", *member.rank, member.name, member.lag,
-                     member.unreachable ? "unreachable" : (me ? "this member" : "reachable"),
-                     stalls);
+  const std::string link = member.medium.empty() ? "" : fmt::format(" by {}", member.medium);
+  std::string text = fmt::format(
+      "  {:>4}  {:<20} {:>10}  {}{}{}\n", *member.rank, member.name, member.lag,
+      member.unreachable ? "unreachable" : (me ? "this member" : "reachable"), link, stalls);
+  for (const std::string& line : member.passed_over) {
+    text += fmt::format("  {:>4}  {:<20} {:>10}  {}\n", "", "", "", line);
+  }
+  return text;
 }
 
 }  // namespace

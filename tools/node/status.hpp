@@ -17,6 +17,10 @@ struct MemberStatus {
   std::uint64_t lag = 0;              ///< turns of the order
   bool unreachable = false;
   std::uint64_t stalls = 0;  ///< claims refused because it had not delivered
+  /// The medium of the link to it: "shm", "tcp, encrypted"; empty: there is none.
+  std::string medium{};
+  /// Why a faster medium was not taken: "not shm: it runs on another host"; empty: there is none.
+  std::vector<std::string> passed_over{};
 };
 
 /// One group of the reactor that writes a counters file.

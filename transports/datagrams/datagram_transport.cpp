@@ -82,7 +82,7 @@ class DatagramTransport::Maker final : public LinkMaker {
   [[nodiscard]] Medium medium() const noexcept override { return port_.medium(); }
   [[nodiscard]] bool life_lines() const noexcept override { return true; }
 
-  Expected<Offer> offer_for(LinkId link) override {
+  Expected<Offer> offer_for(LinkId link, bool /*near*/) override {
     const auto seed = runtime::random_word();
     if (!seed) return std::unexpected(seed.error());
     offered_[link] = {.place = port_.place(),

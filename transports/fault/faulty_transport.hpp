@@ -36,6 +36,7 @@ class FaultyTransport final : public Transport {
 
   std::size_t region_bytes() const noexcept override { return inner_.region_bytes(); }
   WriteOrder write_order() const noexcept override { return inner_.write_order(); }
+  WriteOrder read_order(LinkId link) const noexcept override { return inner_.read_order(link); }
   std::span<std::byte> source() noexcept override { return inner_.source(); }
   std::span<std::byte> inbound(LinkId link, std::uint32_t copy) noexcept override {
     return inner_.inbound(link, copy);

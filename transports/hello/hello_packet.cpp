@@ -36,6 +36,8 @@ std::string to_string(Medium medium) {
       return "udp";
     case Medium::dpdk:
       return "dpdk";
+    case Medium::automatic:
+      return "auto";
   }
   return fmt::format("number {}", std::to_underlying(medium));
 }

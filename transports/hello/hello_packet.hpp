@@ -12,7 +12,8 @@
 namespace lockstep::transports {
 
 /// Which medium a hello is about: two members that chose differently must both learn of it.
-enum class Medium : std::uint16_t { shm = 1, tcp = 2, verbs = 3, udp = 4, dpdk = 5 };
+/// `automatic`: each pair chooses for itself.
+enum class Medium : std::uint16_t { shm = 1, tcp = 2, verbs = 3, udp = 4, dpdk = 5, automatic = 6 };
 std::string to_string(Medium medium);
 
 /// What the connection is for over which a hello is said.

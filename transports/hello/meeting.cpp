@@ -163,7 +163,7 @@ Expected<Meeting::Course> Meeting::hear(Acquaintance& acquaintance, std::uint32_
   if (course) return course;
   // Whoever does not fit into a group that runs does not concern it; nor does who was found where
   // others sent us.
-  const bool told = expected_rank != kAnyRank && book_ != nullptr &&
+  const bool told = expected_rank != kAnyRank && !acquaintance.address.empty() &&
                     !book_->is_configured(expected_rank, acquaintance.address);
   if (stage_ != Stage::running && !told) return course;
   acquaintance.fault = course.error().message;
@@ -192,7 +192,9 @@ Expected<Meeting::Course> Meeting::consider(Acquaintance& acquaintance, std::uin
   const bool dialled = expected_rank != kAnyRank;
   const bool link = makes_link(hello->purpose);
   acquaintance.fault = "said a hello of a member that is here already, or not all of it";
-  if (heard.descriptors.size() != (link ? options_.descriptor_count : 0)) return Course::over;
+  const std::size_t expected =
+      link && acquaintance.conversation->near() ? options_.descriptor_count : 0;
+  if (heard.descriptors.size() != expected) return Course::over;
   if (!wants(*hello, acquaintance, dialled)) {
     if (dialled || hello->rank < options_.my_rank) acquaintance.fault.clear();
     return Course::over;
@@ -256,6 +258,7 @@ bool Meeting::wants(const Hello& hello, const Acquaintance& acquaintance, bool d
 Expected<void> Meeting::keep(Acquaintance& acquaintance, bool dialled, Hello&& hello,
                              Heard&& heard) {
   Known& peer = known_[hello.rank];
+  const bool near = acquaintance.conversation->near();
   heed_words(acquaintance, hello);
   if (hello.purpose == Purpose::question) {
     if (!dialled) return {};  // it was answered: that is all
@@ -263,11 +266,15 @@ Expected<void> Meeting::keep(Acquaintance& acquaintance, bool dialled, Hello&& h
   }
   if (hello.purpose == Purpose::life_line) peer.life_line = true;
   if (makes_link(hello.purpose)) {
-    peer = {.link = true, .dialled = dialled, .incarnation = hello.standing.incarnation};
+    peer = {.link = true,
+            .life_line = near,
+            .dialled = dialled,
+            .incarnation = hello.standing.incarnation};
     if (stage_ == Stage::gathering && !is_founder(options_.my_rank)) stage_ = Stage::joining;
   }
   return keep_({.rank = hello.rank,
                 .purpose = hello.purpose,
+                .near = near,
                 .host = acquaintance.conversation->host(),
                 .socket = acquaintance.conversation->release(),
                 .standing = hello.standing,
@@ -310,7 +317,7 @@ Expected<bool> Meeting::say_hello(Acquaintance& acquaintance, std::uint32_t rank
   if (tells && book_ != nullptr) hello.words = book_->words();
   // Who they are is said over the link only.
   if (!makes_link(purpose)) return acquaintance.conversation->say(encode(hello), {});
-  auto offer = offer_for_(rank);
+  auto offer = offer_for_(rank, acquaintance.conversation->near());
   if (!offer) return std::unexpected(offer.error());
   hello.introduction = options_.introduction;
   hello.parameters = std::move(offer->parameters);

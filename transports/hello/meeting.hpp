@@ -28,8 +28,9 @@ struct MeetingOptions {
   std::uint64_t incarnation = 0;     ///< of this member
   Machine machine{};                 ///< of this member
   std::string introduction;          ///< at most kMaxIntroductionBytes
-  std::size_t descriptor_count = 0;  ///< that come with every hello for a link
-  bool life_lines = false;           ///< each pair makes a second connection, see LifeLines
+  std::size_t descriptor_count = 0;  ///< that come with every hello for a link, over near ones
+  /// Each pair makes a second connection, see LifeLines; but none who met near.
+  bool life_lines = false;
 };
 
 /// What goes to one peer beside the introduction.
@@ -37,8 +38,8 @@ struct Offer {
   std::string parameters;        ///< at most kMaxParametersBytes
   std::vector<int> descriptors;  ///< stay the caller's
 };
-/// Makes what a link to `rank` needs, anew each time.
-using OfferFor = std::function<Expected<Offer>(std::uint32_t rank)>;
+/// Makes what a link to `rank` needs, anew each time. `near`: see Conversation.
+using OfferFor = std::function<Expected<Offer>(std::uint32_t rank, bool near)>;
 
 /// Looks at a peer's introduction before anything of it is used.
 using Examine = std::function<Expected<void>(std::uint32_t rank, const std::string& introduction)>;
@@ -47,6 +48,7 @@ using Examine = std::function<Expected<void>(std::uint32_t rank, const std::stri
 struct MetPeer {
   std::uint32_t rank = 0;
   Purpose purpose = Purpose::link;
+  bool near = false;  ///< see Conversation
   std::string host;   ///< where it is, see Conversation::host
   Descriptor socket;  ///< over which we met; its end tells that the peer is gone
   Standing standing;
@@ -135,7 +137,7 @@ class Meeting {
     Purpose purpose = Purpose::link;  ///< of who was dialled
     bool said_hello = false;
     bool is_peer = false;             ///< said a hello of the member that it should be
-    std::string address{};            ///< of who was dialled: where; empty: places have names
+    std::string address{};            ///< of who was dialled: where; empty: by its name
     std::string fault{};              ///< why it, or the last one to the same rank, came to nothing
     std::uint64_t dial_again_ns = 0;  ///< of who was dialled: not before
     bool tried = false;               ///< of who was dialled: it came to something, or to nothing
@@ -150,8 +152,8 @@ class Meeting {
   /// What this member has of a peer.
   struct Known {
     bool link = false;
-    bool life_line = false;
-    bool dialled = false;  ///< by this member: so it dials for the life line, too
+    bool life_line = false;  ///< or needs none
+    bool dialled = false;    ///< by this member: so it dials for the life line, too
     std::uint64_t incarnation = 0;
     bool lets_in = false;  ///< said so since the last attempt
   };

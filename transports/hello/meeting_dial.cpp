@@ -90,6 +90,7 @@ Expected<bool> Meeting::begin_dialling(std::uint32_t rank) {
     return false;
   }
   known_[rank].lets_in = false;
+  if ((*conversation)->near()) address.clear();
   acquaintance = {.conversation = std::move(*conversation),
                   .since_ns = clock_.now_ns(),
                   .purpose = purpose,
@@ -129,7 +130,7 @@ void Meeting::end_dialling(std::uint32_t rank, Course course, std::uint64_t atte
   Acquaintance& acquaintance = dialled_[rank];
   const std::string& address = acquaintance.address;
   if (course == Course::met) acquaintance.fault.clear();
-  if (book_ != nullptr) {
+  if (!address.empty()) {
     if (course == Course::alien && !book_->is_configured(rank, address)) {
       refusals_.add(address, fmt::format("was said to be {}: {}", named_member(options_, rank),
                                          acquaintance.fault));

@@ -55,12 +55,13 @@ class Conversation {
   /// The keys of the link that comes of this, once `hear` brought a hello; null: in the clear.
   /// Once.
   virtual std::unique_ptr<LinkKeys> take_keys() { return nullptr; }
+  /// Whether `say` can send descriptors: both ends are on one host.
+  [[nodiscard]] virtual bool near() const { return false; }
   /// The connection itself, for what comes after the hello.
   virtual Descriptor release() = 0;
 };
 
-/// Where members find one another. One per medium of connecting: abstract unix sockets on one
-/// host, TCP elsewhere.
+/// Where members find one another: abstract unix sockets on one host, TCP elsewhere, or both.
 class MeetingPlace {
  public:
   virtual ~MeetingPlace() = default;

@@ -92,7 +92,7 @@ class ShmTransport::Maker final : public LinkMaker {
   [[nodiscard]] Medium medium() const noexcept override { return Medium::shm; }
   [[nodiscard]] std::size_t descriptor_count() const noexcept override { return kHelloDescriptors; }
 
-  Expected<Offer> offer_for(LinkId link) override {
+  Expected<Offer> offer_for(LinkId link, bool /*near*/) override {
     auto block = make_block(options_.region_bytes * kRegionCopies, "the region of a peer",
                             options_.blocks, notices_);
     if (!block) return std::unexpected(block.error());

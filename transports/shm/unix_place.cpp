@@ -38,6 +38,7 @@ class UnixConversation final : public Conversation {
   [[nodiscard]] int descriptor() const override { return socket_.get(); }
   [[nodiscard]] bool sending() const override { return false; }
   [[nodiscard]] bool early() const override { return !said_; }
+  [[nodiscard]] bool near() const override { return true; }
   [[nodiscard]] std::string peer() const override {
     return fmt::format("process {}", unix_socket::peer_pid(socket_));
   }

@@ -91,7 +91,7 @@ class TcpTransport::Maker final : public LinkMaker {
 
   [[nodiscard]] Medium medium() const noexcept override { return Medium::tcp; }
   [[nodiscard]] bool life_lines() const noexcept override { return true; }
-  Expected<Offer> offer_for(LinkId /*link*/) override { return Offer{}; }
+  Expected<Offer> offer_for(LinkId /*link*/, bool /*near*/) override { return Offer{}; }
 
   Expected<std::unique_ptr<Newcomer>> make(MetPeer&& peer) override {
     Notices notices;

@@ -155,7 +155,7 @@ class VerbsTransport::Maker final : public LinkMaker {
   [[nodiscard]] Medium medium() const noexcept override { return Medium::verbs; }
   [[nodiscard]] bool life_lines() const noexcept override { return true; }
 
-  Expected<Offer> offer_for(LinkId link) override {
+  Expected<Offer> offer_for(LinkId link, bool /*near*/) override {
     offered_[link].drop();
     offered_[link] = VerbsLink();
     auto made = offered_[link].create(device_, completions_, link, shape_);

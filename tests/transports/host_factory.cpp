@@ -10,6 +10,7 @@
 #include "runtime/doorbell.hpp"
 #include "tests/transports/conformance.hpp"
 #include "tests/transports/connected.hpp"
+#include "tools/launch/local_addresses.hpp"
 
 namespace lockstep::transports::conformance {
 namespace {
@@ -44,10 +45,14 @@ class Owner {
     return connection_ ? connection_->transport.get() : nullptr;
   }
 
+  /// Its bell, or what its transport waits on beside.
   bool bell_rang() {
-    pollfd bell{.fd = bell_.descriptor(), .events = POLLIN, .revents = 0};
-    if (::poll(&bell, 1, 0) <= 0) return false;
-    bell_.reset();
+    std::vector<pollfd> waited{{.fd = bell_.descriptor(), .events = POLLIN, .revents = 0}};
+    for (const int descriptor : transport()->descriptors()) {
+      waited.push_back({.fd = descriptor, .events = POLLIN, .revents = 0});
+    }
+    if (::poll(waited.data(), waited.size(), 0) <= 0) return false;
+    if (waited[0].revents != 0) bell_.reset();
     return true;
   }
 
@@ -74,26 +79,33 @@ class Owner {
   std::thread thread_;
 };
 
-class NetworkOfShm final : public Network {
+/// Members of this process over `transport`, of which `far` do not look for others near.
+class NetworkOfHost final : public Network {
  public:
-  static std::unique_ptr<Network> connect(const Wanted& wanted) {
-    auto network = std::make_unique<NetworkOfShm>(wanted);
+  static std::unique_ptr<Network> connect(const Wanted& wanted, const std::string& transport,
+                                          std::uint64_t far) {
+    auto network = std::make_unique<NetworkOfHost>(wanted, transport, far);
     for (auto& owner : network->owners_) {
       if (owner->transport() == nullptr) return nullptr;
     }
     return network;
   }
 
-  explicit NetworkOfShm(const Wanted& wanted) {
+  NetworkOfHost(const Wanted& wanted, const std::string& transport, std::uint64_t far) {
     static std::atomic<int> counter{0};
     const std::string group = fmt::format("conformance-{}-{}", getpid(), counter.fetch_add(1));
     std::vector<std::string> members;
     for (std::uint32_t rank = 0; rank < wanted.members; ++rank) {
       members.push_back(fmt::format("m{}", rank));
     }
-    const GroupConfig config{
-        .name = group, .members = members, .transport = "shm", .join_timeout_ns = 30 * kSecond};
+    GroupConfig config{
+        .name = group, .members = members, .transport = transport, .join_timeout_ns = 30 * kSecond};
+    if (transport == "auto") {
+      config.addresses = launch::local_addresses("tcp", wanted.members, {"127.0.0.1"}).value();
+    }
     for (std::uint32_t rank = 0; rank < wanted.members; ++rank) {
+      // Who wants encryption shares no memory; without a key there is none.
+      config.encryption = (far >> rank & 1U) != 0 ? "always" : "never";
       owners_.push_back(
           std::make_unique<Owner>(config, ConnectOptions{.my_rank = rank,
                                                          .region_bytes = wanted.region_bytes,
@@ -114,9 +126,23 @@ class NetworkOfShm final : public Network {
   std::vector<std::unique_ptr<Owner>> owners_;
 };
 
-const Implementation kShm{.name = "shm", .connect = NetworkOfShm::connect};
+Implementation host(std::string name, std::string transport, std::uint64_t far) {
+  return {.name = std::move(name),
+          .connect = [transport = std::move(transport), far](const Wanted& wanted) {
+            return NetworkOfHost::connect(wanted, transport, far);
+          }};
+}
+
+const Implementation kShm = host("shm", "shm", 0);
 
 INSTANTIATE_TEST_SUITE_P(shm, Conformance, testing::Values(kShm, behind_faults(kShm)), name_of);
+
+const Implementation kNear = host("near", "auto", 0);
+const Implementation kMixed = host("mixed", "auto", 0b10);  // 0 and 2 share memory
+const Implementation kFar = host("far", "auto", ~0U);
+
+INSTANTIATE_TEST_SUITE_P(automatic, Conformance,
+                         testing::Values(kNear, kMixed, kFar, behind_faults(kMixed)), name_of);
 
 }  // namespace
 }  // namespace lockstep::transports::conformance
