@@ -63,7 +63,8 @@ ViewOrder::ViewOrder(transports::Transport& transport, const ViewLayout& layout,
       const auto* row = reinterpret_cast<const HotLine*>(inbound.data() + kRowOffset);
       stream.peer = static_cast<std::uint32_t>(peers_.size());
       ring = inbound.subspan(kRingOffset, layout.ring_bytes);
-      trust = trust_for(transport.read_order(link));
+      const bool by_my_own = mutant(Mutant::own_write_order);
+      trust = trust_for(by_my_own ? transport.write_order() : transport.read_order(link));
       peers_.push_back({.rank = rank, .link = link, .row = row});
     }
     if (!may_send(layout, rank)) continue;

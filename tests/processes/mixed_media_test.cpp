@@ -128,23 +128,24 @@ TEST_F(MixedMedia, TheHostWithMostMembersGoesOnWhenTheyAreCutOff) {
   ASSERT_TRUE(group.start_all({0, 1, 2}));
   ASSERT_TRUE(network_->cut(0, 1));
   ASSERT_TRUE(group.wait_for({0, 1}));
-  ASSERT_TRUE(group.wait_until([&] { return group.words(2).quorums_lost == 1; }));
+  ASSERT_TRUE(group.wait_until([&] { return group.words(2).quorums_lost >= 1; }));
   ASSERT_TRUE(network_->heal());
   ASSERT_TRUE(group.wait_for({0, 1, 2}));
   ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 1, 2}));
 }
 
-// Links over TCP are given up and made anew, those in memory stay as they were: whoever keeps the
-// group, all four are in it at the end.
-TEST_F(MixedMedia, HostsOfEqualSizeFindOneAnotherAgain) {
+// The half with the first rank goes on. Links over TCP are given up, those in memory stay as they
+// were; at the end all four are in the group again.
+TEST_F(MixedMedia, OfTwoHostsOfEqualSizeOneGoesOnAndTheOtherComesBack) {
   GroupConfig config = config_for(4);
   config.silence_timeout_ns = kSecond;
   LedgerGroup group(config, {.ballast_bytes = 10'000}, on_its_host());
   ASSERT_TRUE(group.start_all({0, 1, 2, 3}));
   ASSERT_TRUE(network_->cut(0, 1));
   for (const std::uint32_t member : {2U, 3U}) {
-    ASSERT_TRUE(group.wait_until([&] { return group.words(member).quorums_lost == 1; })) << member;
+    ASSERT_TRUE(group.wait_until([&] { return group.words(member).quorums_lost >= 1; })) << member;
   }
+  ASSERT_TRUE(group.wait_for({0, 1}));
   pause_ns(8 * kSecond);  // the connections are given up after five
   ASSERT_TRUE(network_->heal());
   ASSERT_TRUE(group.wait_for({0, 1, 2, 3}));

@@ -5,6 +5,8 @@
 
 #include <string_view>
 
+#include "tools/sim/mixture.hpp"
+
 namespace lockstep::sim {
 namespace {
 
@@ -104,6 +106,7 @@ Scenario draw_scenario(std::uint64_t seed) {
         CrashPlan{.rank = static_cast<std::uint32_t>(random.below(scenario.network.members)),
                   .at_ns = random.between(1'000, 200'000)};
   }
+  draw_mixture(scenario.network, Random(~seed));
   return scenario;
 }
 
@@ -133,6 +136,7 @@ std::string describe(const Scenario& scenario) {
       "sleepers {}",
       scenario.members.size(), scenario.ring_bytes, word(scenario.network.write_order),
       word(scenario.sizes), scenario.senders, messages, sleepers);
+  text += describe_mixture(scenario.network);
   if (scenario.faults) text += "; link faults";
   if (scenario.older_epoch) text += "; rings hold an older epoch";
   if (scenario.interleaved) text += "; bytes arrive within turns";

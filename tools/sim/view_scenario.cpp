@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "tools/sim/mixture.hpp"
+
 namespace lockstep::sim {
 namespace {
 
@@ -75,6 +77,7 @@ ViewScenario draw_view_scenario(std::uint64_t seed) {
   scenario.sizes = static_cast<Sizes>(random.below(3));
   scenario.equal_bytes = random.below(200);
   scenario.mishaps = draw_mishaps(scenario.founders, joiners, scenario.silence_ns, random);
+  draw_mixture(scenario.network, Random(~seed));
   return scenario;
 }
 
@@ -110,6 +113,7 @@ std::string describe(const ViewScenario& scenario) {
       fmt::format("{} members of {}, rings of {} bytes, senders {}, silence {} ns, patience {} ns",
                   scenario.founders, scenario.network.members, scenario.ring_bytes,
                   scenario.senders, scenario.silence_ns, scenario.patience_ns);
+  text += describe_mixture(scenario.network);
   for (const std::uint64_t death : scenario.deaths) {
     text += fmt::format("; who posts write {} of the change dies", death);
   }

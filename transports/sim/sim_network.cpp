@@ -23,7 +23,14 @@ class SimNetwork::Endpoint final : public Transport {
   Endpoint(SimNetwork& network, std::uint32_t rank) : network_(network), rank_(rank) {}
 
   std::size_t region_bytes() const noexcept override { return network_.options_.region_bytes; }
-  WriteOrder write_order() const noexcept override { return network_.options_.write_order; }
+  WriteOrder write_order() const noexcept override {
+    return network_.options_.order_of_member(rank_);
+  }
+  WriteOrder read_order(LinkId link) const noexcept override {
+    const SimOptions& options = network_.options_;
+    const WriteOrder theirs = options.order_of_member(link);
+    return theirs == WriteOrder::unordered ? theirs : options.order_of_link(rank_, link);
+  }
 
   std::span<std::byte> source() noexcept override {
     return std::as_writable_bytes(std::span(network_.members_[rank_].source));
@@ -132,7 +139,9 @@ SimNetwork::SimNetwork(std::uint64_t seed, const SimOptions& options, runtime::M
     members_[from].source.resize(options.source_bytes / sizeof(CacheLine));
     for (std::uint32_t to = 0; to < options.members; ++to) {
       if (from == to) continue;
-      links_[index(from, to)] = std::make_unique<SimLink>(options_, random_.split());
+      SimOptions of_link = options_;
+      of_link.write_order = options_.order_of_link(from, to);
+      links_[index(from, to)] = std::make_unique<SimLink>(of_link, random_.split());
     }
   }
 }

@@ -14,6 +14,21 @@ struct SimOptions {
   std::size_t source_bytes = 1 << 14;  ///< memory to post from, per member; a multiple of 64
   WriteOrder write_order = WriteOrder::unordered;
 
+  /// A group of mixed media, members a bit each (AutoTransport). Links between two that are `near`
+  /// are first_word_last; other links between two that have `devices` are unordered, and so is
+  /// what these say of themselves; the rest is as `write_order` says.
+  std::uint64_t near = 0;
+  std::uint64_t devices = 0;
+
+  [[nodiscard]] constexpr WriteOrder order_of_member(std::uint32_t rank) const noexcept {
+    return (devices >> rank & 1U) != 0 ? WriteOrder::unordered : write_order;
+  }
+  [[nodiscard]] constexpr WriteOrder order_of_link(std::uint32_t a,
+                                                   std::uint32_t b) const noexcept {
+    if ((near >> a & near >> b & 1U) != 0) return WriteOrder::first_word_last;
+    return (devices >> a & devices >> b & 1U) != 0 ? WriteOrder::unordered : write_order;
+  }
+
   /// Each link draws a range of its own within these; each write draws its delay from that range.
   std::uint64_t delay_min_ns = 100;
   std::uint64_t delay_max_ns = 5'000;
