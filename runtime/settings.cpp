@@ -314,6 +314,11 @@ std::optional<Problem> contradiction(const GroupConfig& config) {
                                config.transport));
   }
   if (config.encryption == "always") {
+    if (config.transport == "auto" && config.addresses.empty()) {
+      return problem("encryption",
+                     "cannot be \"always\" where members have no addresses: they share memory, "
+                     "which cannot be encrypted; set group.addresses, and see docs/security.md");
+    }
     if (config.transport == "shm" || config.transport == "verbs") {
       return problem("encryption",
                      fmt::format("cannot be \"always\" over {}: only tcp, udp and dpdk "

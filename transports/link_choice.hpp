@@ -15,7 +15,7 @@ enum class Obstacle : std::uint8_t {
   out_of_reach = 3,  ///< the peer is on this host, in another network name space or of another user
   no_device = 4,     ///< this member has no RDMA device for its address
   peer_no_device = 5,  ///< the peer has none
-  unsealed = 6,        ///< the link is to be encrypted, which this medium cannot
+  unsealed = 6,        ///< links are to be encrypted, which this medium cannot be
 };
 inline constexpr Obstacle kLastObstacle = Obstacle::unsealed;
 

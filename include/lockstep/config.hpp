@@ -70,7 +70,8 @@ struct GroupConfig {
   /// ("shm").
   std::vector<std::string> addresses{};
   /// How members reach one another: "shm", "tcp", "udp", "verbs", "dpdk", or "auto": shared memory
-  /// when no addresses are given, else TCP. See docs/transports.md.
+  /// when no addresses are given, else as each two members can: shared memory on one host, RDMA
+  /// where both have a device, TCP. See docs/transports.md.
   std::string transport = "auto";
   /// TCP, UDP, DPDK and verbs: path of a file with 64 hex digits that only its owner may read: the
   /// key by which members prove to one another that they belong together, the same at all of them.
@@ -81,12 +82,13 @@ struct GroupConfig {
   /// where there is a key_file and the two run on different hosts; "always", which needs a
   /// key_file; "never". See docs/security.md.
   std::string encryption = "automatic";
-  /// TCP only: through "io_uring", by the calls of plain "sockets", or "automatic": what was
+  /// TCP, and "auto": through "io_uring", by the calls of plain "sockets", or "automatic": what was
   /// measured to be faster, which is sockets so far.
   std::string tcp_io = "automatic";
-  /// Verbs only: the RDMA device, as "mlx5_0"; empty: the one that has this member's address.
+  /// Verbs, and "auto": the RDMA device, as "mlx5_0"; empty: the one that has this member's
+  /// address.
   std::string verbs_device{};
-  /// Verbs only: which entry of the device's GID table; negative: the RoCE v2 entry of this
+  /// Verbs, and "auto": which entry of the device's GID table; negative: the RoCE v2 entry of this
   /// member's address.
   std::int32_t verbs_gid_index = -1;
   /// DPDK only: the Ethernet devices of this member, as DPDK names them, with spaces between them:

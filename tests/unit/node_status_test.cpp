@@ -1,10 +1,13 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <utility>
 
 #include "runtime/counters.hpp"
 #include "tests/unit/runtime_folder.hpp"
 #include "tools/node/status.hpp"
+#include "transports/link_choice.hpp"
 
 namespace lockstep::node {
 namespace {
@@ -52,6 +55,40 @@ TEST(Status, ShowsTheLatestOfAGroupThatWasJoinedAgain) {
   ASSERT_EQ(groups.size(), 1U);
   EXPECT_EQ(groups[0].view, 7U);
   EXPECT_EQ(groups[0].members.size(), 2U);
+}
+
+TEST(Status, ShowsTheMediumOfEachLinkAndWhyNoFasterOne) {
+  auto readings = readings_of("orders");
+  for (CounterReading& reading : readings) {
+    if (reading.name == "group.orders.rank_of.b.view") reading.value = 1;
+  }
+  const auto add = [&](const char* what, std::uint64_t value) {
+    readings.push_back({fmt::format("group.orders.{}_of.b.view", what), value});
+  };
+  add("medium", std::to_underlying(transports::Medium::tcp));
+  add("encrypted", 1);
+  add("no_shm", std::to_underlying(transports::Obstacle::other_host));
+  add("no_verbs", std::to_underlying(transports::Obstacle::unsealed));
+  const GroupStatus group = groups_in(readings).at(0);
+  EXPECT_EQ(group.members[0].medium, "");
+  EXPECT_EQ(group.members[1].medium, "tcp, encrypted");
+  ASSERT_EQ(group.members[1].passed_over.size(), 2U);
+  EXPECT_EQ(group.members[1].passed_over[0], "not shm: it runs on another host");
+  const std::string text = to_text(group);
+  EXPECT_NE(text.find("reachable by tcp, encrypted"), std::string::npos) << text;
+  EXPECT_NE(text.find("not verbs: the group is to be encrypted"), std::string::npos) << text;
+}
+
+/// A member of a later build may say what this program has no word for.
+TEST(Status, HasAWordForEveryObstacle) {
+  for (std::uint64_t number = 1; number <= std::to_underlying(transports::kLastObstacle) + 1U;
+       ++number) {
+    auto readings = readings_of("orders");
+    readings.push_back({"group.orders.no_shm_of.a", number});
+    const std::string line = groups_in(readings).at(0).members[0].passed_over.at(0);
+    const bool known = number <= std::to_underlying(transports::kLastObstacle);
+    EXPECT_EQ(line.find("number") == std::string::npos, known) << line;
+  }
 }
 
 TEST(Status, TellsARunningWriterFromOneThatIsGone) {

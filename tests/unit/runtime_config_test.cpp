@@ -344,6 +344,25 @@ TEST(Validate, AddressesMayBeUnknownButForItsOwn) {
   EXPECT_EQ(refusal(config), "group.addresses: must be as many as group.members: 3 instead of 2");
 }
 
+TEST(Validate, WhatCannotBeEncryptedIsNotSaidToBe) {
+  GroupConfig config = three_members();
+  config.encryption = "always";
+  config.key_file = "/etc/orders.key";
+  for (const char* transport : {"shm", "auto"}) {
+    config.transport = transport;
+    EXPECT_NE(refusal(config).find(": cannot be \"always\" "), std::string::npos) << transport;
+  }
+  config.addresses = {"10.0.0.1:7000", "10.0.0.2:7000", "10.0.0.3:7000"};
+  EXPECT_EQ(refusal(config), "(valid)");
+  config.transport = "verbs";
+  EXPECT_NE(refusal(config), "(valid)");
+  config.transport = "tcp";
+  EXPECT_EQ(refusal(config), "(valid)");
+  config.key_file.clear();
+  EXPECT_EQ(refusal(config),
+            "group.encryption = \"always\": cannot be \"always\" without group.key_file");
+}
+
 TEST(Validate, AnApplicationIsToldInPlainText) {
   GroupConfig config = three_members();
   config.application = std::string(200, 'x');

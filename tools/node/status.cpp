@@ -51,10 +51,10 @@ constexpr std::array<std::string_view, 7> kObstacles = {
     "",
     "group.transport names another medium",
     "it runs on another host",
-    "it is on this host, but in another network name space or of another user",
+    "it is on this host, in another network name space or of another user",
     "this member has no RDMA device of its address",
     "it has no RDMA device of its address",
-    "links are to be encrypted (group.encryption), which this medium cannot"};
+    "the group is to be encrypted (group.encryption), which this medium cannot be"};
 
 void add_links(const Values& values, const std::string& prefix, MemberStatus& member) {
   const auto value = [&](const char* what) {
