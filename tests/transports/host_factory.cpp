@@ -10,6 +10,7 @@
 #include "runtime/doorbell.hpp"
 #include "tests/transports/conformance.hpp"
 #include "tests/transports/connected.hpp"
+#include "tests/transports/verbs_group.hpp"
 #include "tools/launch/local_addresses.hpp"
 
 namespace lockstep::transports::conformance {
@@ -79,19 +80,21 @@ class Owner {
   std::thread thread_;
 };
 
-/// Members of this process over `transport`, of which `far` do not look for others near.
+/// Members of this process over `transport`, of which `far` do not look for others near. Those of
+/// "auto" have addresses of `family`: of RDMA devices ("verbs"), or not ("tcp").
 class NetworkOfHost final : public Network {
  public:
   static std::unique_ptr<Network> connect(const Wanted& wanted, const std::string& transport,
-                                          std::uint64_t far) {
-    auto network = std::make_unique<NetworkOfHost>(wanted, transport, far);
+                                          std::uint64_t far, const std::string& family) {
+    auto network = std::make_unique<NetworkOfHost>(wanted, transport, far, family);
     for (auto& owner : network->owners_) {
       if (owner->transport() == nullptr) return nullptr;
     }
     return network;
   }
 
-  NetworkOfHost(const Wanted& wanted, const std::string& transport, std::uint64_t far) {
+  NetworkOfHost(const Wanted& wanted, const std::string& transport, std::uint64_t far,
+                const std::string& family) {
     static std::atomic<int> counter{0};
     const std::string group = fmt::format("conformance-{}-{}", getpid(), counter.fetch_add(1));
     std::vector<std::string> members;
@@ -101,7 +104,7 @@ class NetworkOfHost final : public Network {
     GroupConfig config{
         .name = group, .members = members, .transport = transport, .join_timeout_ns = 30 * kSecond};
     if (transport == "auto") {
-      config.addresses = launch::local_addresses("tcp", wanted.members, {"127.0.0.1"}).value();
+      config.addresses = launch::local_addresses(family, wanted.members, {}).value();
     }
     for (std::uint32_t rank = 0; rank < wanted.members; ++rank) {
       // Who wants encryption shares no memory; without a key there is none.
@@ -126,10 +129,10 @@ class NetworkOfHost final : public Network {
   std::vector<std::unique_ptr<Owner>> owners_;
 };
 
-Implementation host(std::string name, std::string transport, std::uint64_t far) {
-  return {.name = std::move(name),
-          .connect = [transport = std::move(transport), far](const Wanted& wanted) {
-            return NetworkOfHost::connect(wanted, transport, far);
+Implementation host(std::string name, std::string transport, std::uint64_t far,
+                    std::string family = "tcp") {
+  return {.name = std::move(name), .connect = [=](const Wanted& wanted) {
+            return NetworkOfHost::connect(wanted, transport, far, family);
           }};
 }
 
@@ -143,6 +146,20 @@ const Implementation kFar = host("far", "auto", ~0U);
 
 INSTANTIATE_TEST_SUITE_P(automatic, Conformance,
                          testing::Values(kNear, kMixed, kFar, behind_faults(kMixed)), name_of);
+
+/// The same where the members have RDMA devices.
+Implementation with_devices(std::string name, std::uint64_t far) {
+  Implementation made = host(std::move(name), "auto", far, "verbs");
+  made.missing = VerbsGroup::missing;
+  return made;
+}
+
+const Implementation kMixedDevices = with_devices("mixed_devices", 0b10);
+const Implementation kFarDevices = with_devices("far_devices", ~0U);
+
+INSTANTIATE_TEST_SUITE_P(automaticVerbs, Conformance,
+                         testing::Values(kMixedDevices, kFarDevices, behind_faults(kMixedDevices)),
+                         name_of);
 
 }  // namespace
 }  // namespace lockstep::transports::conformance
