@@ -9,8 +9,8 @@
 #include "bench/blocks.hpp"
 #include "bench/bodies.hpp"
 #include "bench/failover.hpp"
-#include "bench/loss.hpp"
 #include "bench/machine.hpp"
+#include "bench/price.hpp"
 #include "bench/scenes.hpp"
 #include "bench/session.hpp"
 
@@ -61,6 +61,7 @@ void describe(const Plan& plan, Result& result) {
   result.payload_bytes = options.payload_bytes;
   result.rate = options.rate;
   result.loss_percent = options.loss_percent;
+  result.encrypted = options.encryption == "always";
   result.seconds = options.seconds;
   result.as = options.as == launch::As::processes ? "processes" : "threads";
   result.cores = plan.cores;
@@ -259,8 +260,10 @@ Result unmeasured(const Options& options, const Error& error) {
 
 Expected<Report> run(const Options& options) {
   Report report{.machine = describe_machine(), .command = {}, .results = {}};
-  if (options.loss_percent > 0) {
-    auto results = run_loss(options);
+  const bool prices_encryption =
+      options.scenario == Scenario::latency && options.encryption == "always";
+  if (options.loss_percent > 0 || prices_encryption) {
+    auto results = options.loss_percent > 0 ? run_loss(options) : run_encryption(options);
     if (!results) return std::unexpected(results.error());
     report.results = std::move(*results);
     return report;

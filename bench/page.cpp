@@ -128,8 +128,10 @@ void table_head(Out out, const std::vector<Column>& columns) {
 }
 
 std::string transport_words(const Result& result) {
-  if (result.loss_percent == 0) return result.transport;
-  return fmt::format("{}, {} % loss", result.transport, result.loss_percent);
+  std::string words = result.transport;
+  if (result.loss_percent > 0) words += fmt::format(", {} % loss", result.loss_percent);
+  if (result.encrypted) words += ", encrypted";
+  return words;
 }
 
 void table_row(Out out, const Result& result, const std::vector<Column>& columns) {
@@ -172,10 +174,12 @@ void tables(Out out, const Report& report) {
 std::string caption(const Result& result) {
   std::string text =
       fmt::format("{}: {} members as {}, {} sending {} B, {}, {}, idle {}", result.scenario,
-                  result.members, result.as, result.senders, result.payload_bytes, result.transport,
-                  result.ordering, result.idle);
+                  result.members, result.as, result.senders, result.payload_bytes,
+                  transport_words(result), result.ordering, result.idle);
   if (result.rate > 0) text += fmt::format(", open loop at {:.0f} messages/s", result.rate);
-  if (result.loss_percent > 0) text += fmt::format(", {} % loss", result.loss_percent);
+  if (result.ratio_p50_encryption) {
+    text += fmt::format(" (p50 {:.2f} × that in the clear)", *result.ratio_p50_encryption);
+  }
   if (result.ratio_p99_loss) {
     text += fmt::format(" (p99 {:.2f} × the loss-free p99)", *result.ratio_p99_loss);
   }

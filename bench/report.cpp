@@ -83,6 +83,8 @@ Json write(const Result& result) {
           {"ranks", ranks},
           {"loss_percent", result.loss_percent},
           {"ratio_p99_loss", optional(result.ratio_p99_loss)},
+          {"encrypted", result.encrypted},
+          {"ratio_p50_encryption", optional(result.ratio_p50_encryption)},
           {"rate", result.rate},
           {"seconds", result.seconds},
           {"as", result.as},
@@ -206,6 +208,8 @@ Result read_result(const Json& json) {
   for (const Json& rank : json.at("ranks")) result.ranks.push_back(read_rank(rank));
   read(json, "loss_percent", result.loss_percent);
   read(json, "ratio_p99_loss", result.ratio_p99_loss);
+  read(json, "encrypted", result.encrypted);
+  read(json, "ratio_p50_encryption", result.ratio_p50_encryption);
   read(json, "rate", result.rate);
   read(json, "seconds", result.seconds);
   read(json, "as", result.as);

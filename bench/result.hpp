@@ -84,6 +84,9 @@ struct Result {
   std::uint32_t loss_percent = 0;  ///< of the packets between members
   /// Loss: p99 over that of the loss-free rounds beside it, median of the rounds.
   std::optional<double> ratio_p99_loss;
+  bool encrypted = false;  ///< all links
+  /// Encrypted: p50 over that of the rounds in the clear beside it, median of the rounds.
+  std::optional<double> ratio_p50_encryption;
   double rate = 0;
   double seconds = 0;
   std::string as;

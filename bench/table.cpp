@@ -64,10 +64,15 @@ void ratios(Out out, const Result& result) {
   }
 }
 
-void loss(Out out, const Result& result) {
-  if (!result.ratio_p99_loss) return;
-  fmt::format_to(out, "  {:<26}{:>12.2f}   p99 over the loss-free p99, median of the turns\n",
-                 "price of loss", *result.ratio_p99_loss);
+void prices(Out out, const Result& result) {
+  if (result.ratio_p99_loss) {
+    fmt::format_to(out, "  {:<26}{:>12.2f}   p99 over the loss-free p99, median of the turns\n",
+                   "price of loss", *result.ratio_p99_loss);
+  }
+  if (result.ratio_p50_encryption) {
+    fmt::format_to(out, "  {:<26}{:>12.2f}   p50 over that in the clear, median of the turns\n",
+                   "price of encryption", *result.ratio_p50_encryption);
+  }
 }
 
 void kills(Out out, const Result& result) {
@@ -89,6 +94,7 @@ void heading(Out out, const Result& result) {
                  result.as, result.senders, result.payload_bytes);
   if (result.rate > 0) fmt::format_to(out, " at {:.0f} msg/s (open loop)", result.rate);
   if (result.loss_percent > 0) fmt::format_to(out, ", {} % loss", result.loss_percent);
+  if (result.encrypted) fmt::format_to(out, ", encrypted");
   fmt::format_to(out, ", {}, {}, idle {}", result.transport, result.ordering, result.idle);
   if (result.cores.empty()) {
     fmt::format_to(out, ", not pinned\n");
@@ -112,7 +118,7 @@ std::string to_table(const Report& report) {
     rate(out, "rate", result.messages_per_s, result.bytes_per_s);
     rate(out, "floor: raw stream", result.floor_messages_per_s, result.floor_bytes_per_s);
     ratios(out, result);
-    loss(out, result);
+    prices(out, result);
     kills(out, result);
     shares(out, result);
     if (result.result_hash) {

@@ -260,6 +260,24 @@ TEST_F(Command, AClosedLoopEndsAfterTheSamplesAskedFor) {
   EXPECT_EQ(result.latency_ns->count, 102U);  // each sender its half, rounded up
 }
 
+TEST_F(Command, EncryptionIsMeasuredBesideTheSameInTheClear) {
+  const std::string key = path("key");
+  std::ofstream(key) << std::string(64, 'a') << '\n';
+  fs::permissions(key, fs::perms::owner_read);
+  const std::string json = path("out.json");
+  const auto [status, output] =
+      run({"bench", "latency", "--transport", "tcp", "--encryption", "always", "--key-file", key,
+           "--seconds", "0.8", "--json", json});
+  ASSERT_EQ(status, 0) << output;
+  EXPECT_NE(output.find("price of encryption"), std::string::npos) << output;
+  const auto report = from_json(content(json));
+  ASSERT_TRUE(report.has_value()) << report.error().message;
+  ASSERT_EQ(report->results.size(), 2U);
+  EXPECT_FALSE(report->results[0].encrypted);
+  EXPECT_TRUE(report->results[1].encrypted);
+  EXPECT_GT(report->results[1].ratio_p50_encryption.value_or(0), 0);
+}
+
 TEST_F(Command, LossIsMeasuredBesideTheSameWithoutLoss) {
   const std::string json = path("out.json");
   const auto [status, output] = run({"bench", "latency", "--members", "2", "--transport", "udp",

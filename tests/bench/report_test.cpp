@@ -50,6 +50,8 @@ Report full_report() {
   result.ranks = {{0, summary(300), 2.0, 0.25}, {1, summary(400), 2.5, std::nullopt}};
   result.loss_percent = 1;
   result.ratio_p99_loss = 3.5;
+  result.encrypted = true;
+  result.ratio_p50_encryption = 1.25;
   result.rate = 1000;
   result.seconds = 2;
   result.as = "threads";

@@ -15,4 +15,8 @@ namespace lockstep::bench {
 /// namespaces cannot be made.
 Expected<std::vector<Result>> run_loss(const Options& options);
 
+/// Latency over encrypted links, beside the same in the clear: two results, the clear one first.
+/// `options.encryption` is "always". They take turns, half of `seconds` each. Errors: as of run().
+Expected<std::vector<Result>> run_encryption(const Options& options);
+
 }  // namespace lockstep::bench
