@@ -45,6 +45,7 @@ class PartitionedGroup : public testing::TestWithParam<Wanted> {
     const IpVersion version = GetParam().version;
     GroupConfig config = group_of(kMembers, 0, unique_name("partition"));
     config.transport = GetParam().transport;
+    if (config.transport == "dpdk") config.dpdk_devices = "net_af_packet0,iface=link0";
     for (std::uint32_t rank = 0; rank < kMembers; ++rank) {
       const std::string host = network_->address(rank, version);
       config.addresses.push_back(version == IpVersion::v4 ? host + ":7000" : "[" + host + "]:7000");
@@ -109,6 +110,15 @@ INSTANTIATE_TEST_SUITE_P(Media, PartitionedGroup,
                          testing::Values(Wanted{"tcp", IpVersion::v4},
                                          Wanted{"udp", IpVersion::v4}),
                          name_of);
+#ifdef LOCKSTEP_HAS_DPDK
+// Over packet sockets on the interfaces that the partitions cut.
+INSTANTIATE_TEST_SUITE_P(Packets, PartitionedGroup, testing::Values(Wanted{"dpdk", IpVersion::v4}),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(Packets, PartitionedGroupBy,
+                         testing::Values(Wanted{"dpdk", IpVersion::v4},
+                                         Wanted{"dpdk", IpVersion::v6}),
+                         name_of);
+#endif
 INSTANTIATE_TEST_SUITE_P(Media, PartitionedGroupBy,
                          testing::Values(Wanted{"tcp", IpVersion::v4}, Wanted{"tcp", IpVersion::v6},
                                          Wanted{"udp", IpVersion::v4},
