@@ -210,6 +210,16 @@ TEST_P(PartitionedGroup, AMemberKilledUnderLoadIsReportedAsDead) {
   ASSERT_NO_FATAL_FAILURE(group_.expect_to_settle({0, 1}));
 }
 
+/// The port vanishes under load, for good: for its member that is being alone.
+TEST_P(PartitionedGroup, AMemberWhoseInterfaceIsRemovedWaitsAndTheOthersGoOn) {
+  ASSERT_NO_FATAL_FAILURE(start_and_wait_until_busy());
+  ASSERT_TRUE(network_->network_of(2).ip("link del link0\n"));
+  ASSERT_TRUE(group_.wait_for_view({0, 1}));
+  ASSERT_TRUE(group_.wait_until([&] { return heard(group_.log(2).quorums_lost) >= 1; }));
+  ASSERT_TRUE(group_.wait_for_progress({0, 1}, 300));
+  ASSERT_NO_FATAL_FAILURE(group_.expect_to_settle({0, 1}));
+}
+
 #ifdef LOCKSTEP_HAS_DPDK
 /// Whether this process may make XDP sockets, and the map that leads packets to them (bpf(2)).
 bool may_use_xdp() {
