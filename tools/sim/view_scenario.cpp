@@ -53,6 +53,26 @@ void draw_members(ViewScenario& scenario, Random& random) {
   }
 }
 
+/// Now and then all who have the state crash, one after another, while those who came are still
+/// loading it: enough for a quorum, who must not go on without it. From numbers of its own, so that
+/// all other groups stay what they were.
+void draw_orphans(ViewScenario& scenario, Random random) {
+  if (scenario.network.members < scenario.founders + 2 || !random.chance(30)) return;
+  scenario.mishaps.clear();
+  scenario.loading_ns = 5'000'000;
+  std::uint64_t at_ns = random.between(20'000, 200'000);
+  for (std::uint32_t joiner = scenario.founders; joiner < scenario.network.members; ++joiner) {
+    scenario.mishaps.push_back({.kind = Mishap::Kind::join,
+                                .at_ns = at_ns,
+                                .member = joiner,
+                                .peers = std::uint64_t{1} << joiner});
+  }
+  for (std::uint32_t founder = 0; founder < scenario.founders; ++founder) {
+    at_ns += random.between(100'000, 400'000);
+    scenario.mishaps.push_back({.kind = Mishap::Kind::crash, .at_ns = at_ns, .member = founder});
+  }
+}
+
 }  // namespace
 
 ViewScenario draw_view_scenario(std::uint64_t seed) {
@@ -78,6 +98,7 @@ ViewScenario draw_view_scenario(std::uint64_t seed) {
   scenario.equal_bytes = random.below(200);
   scenario.mishaps = draw_mishaps(scenario.founders, joiners, scenario.silence_ns, random);
   draw_mixture(scenario.network, Random(~seed));
+  draw_orphans(scenario, Random(seed ^ 0x6f72'7068'616e'73ULL));
   return scenario;
 }
 
