@@ -41,6 +41,7 @@ std::span<std::byte> own_ring(transports::Transport& transport, const ViewLayout
 ViewOrder::ViewOrder(transports::Transport& transport, const ViewLayout& layout,
                      std::vector<std::uint64_t> tokens)
     : transport_(transport),
+      posts_are_stores_(transport.posts_are_stores()),
       layout_(layout),
       turns_(static_cast<std::uint32_t>(layout.senders.size())),
       ring_(own_ring(transport, layout), layout.nonces[layout.my_rank],
@@ -163,11 +164,16 @@ void ViewOrder::sweep_trusting(Stream& stream) noexcept {
   stream.receive = cursor;
   stream.received = received;
   if (read == Read::malformed) reject(stream.rank);
-  if (any && is_sender() && !mutant(Mutant::no_nulls)) {
-    // Turns before the last frame are turns before those in front of it, too.
-    const auto other = static_cast<std::uint32_t>(&stream - streams_.data());
-    turns_to_fill_ =
-        std::max(turns_to_fill_, RoundRobin::turns_before(received - 1, other, my_stream_));
+  if (!any) return;
+  first_told_ = stream.peer;
+  const auto other = static_cast<std::uint32_t>(&stream - streams_.data());
+  frames_before_ = std::max(frames_before_, turns_.sequence(received - 1, other) + 1);
+  if (is_sender() && !mutant(Mutant::no_nulls)) {
+    // Turns before the last frame are turns before those in front of it, too. Who is silent also
+    // passes the turns before the frame that its sender may publish next: else that one would wait
+    // for this null to go around first.
+    const std::uint64_t awaited = silent() ? received : received - 1;
+    turns_to_fill_ = std::max(turns_to_fill_, RoundRobin::turns_before(awaited, other, my_stream_));
   }
 }
 

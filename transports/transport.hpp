@@ -126,6 +126,10 @@ class Transport {
   virtual Post write(LinkId link, std::uint32_t copy, std::uint64_t offset,
                      std::span<const std::byte> bytes, std::uint64_t mark) noexcept = 0;
 
+  /// Whether a post is a few stores and no call: then one that nobody waits for is better made at
+  /// once than beside the next that somebody does wait for.
+  [[nodiscard]] virtual bool posts_are_stores() const noexcept { return false; }
+
   /// Hands everything queued on `link` to the device, at once.
   virtual void flush(LinkId link) noexcept = 0;
 

@@ -43,6 +43,7 @@ class FaultyTransport final : public Transport {
   }
   Post write(LinkId link, std::uint32_t copy, std::uint64_t offset,
              std::span<const std::byte> bytes, std::uint64_t mark) noexcept override;
+  bool posts_are_stores() const noexcept override { return inner_.posts_are_stores(); }
   void flush(LinkId link) noexcept override;
   std::uint64_t completed(LinkId link) const noexcept override;
   std::size_t poll(std::span<LinkDown> events) noexcept override;

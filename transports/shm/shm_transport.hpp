@@ -50,6 +50,7 @@ class ShmTransport final : public Transport {
   [[nodiscard]] std::span<std::byte> inbound(LinkId link, std::uint32_t copy) noexcept override;
   Post write(LinkId link, std::uint32_t copy, std::uint64_t offset,
              std::span<const std::byte> bytes, std::uint64_t mark) noexcept override;
+  [[nodiscard]] bool posts_are_stores() const noexcept override { return true; }
   void flush(LinkId /*link*/) noexcept override {}
   [[nodiscard]] std::uint64_t completed(LinkId link) const noexcept override;
   std::size_t poll(std::span<LinkDown> events) noexcept override;

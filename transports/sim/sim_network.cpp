@@ -63,6 +63,11 @@ class SimNetwork::Endpoint final : public Transport {
     return post;
   }
 
+  /// As in shared memory, where it is simulated.
+  bool posts_are_stores() const noexcept override {
+    return write_order() == WriteOrder::first_word_last;
+  }
+
   void flush(LinkId link) noexcept override {
     check(link);
     if (end(link).down) return;
