@@ -14,10 +14,11 @@ enum class Obstacle : std::uint8_t {
   other_host = 2,    ///< the peer runs on another host
   out_of_reach = 3,  ///< the peer is on this host, in another network name space or of another user
   no_device = 4,     ///< this member has no RDMA device for its address
-  peer_no_device = 5,  ///< the peer has none
+  peer_no_device = 5,  ///< the peer has none, or its device refused
   unsealed = 6,        ///< links are to be encrypted, which this medium cannot be
+  refused = 7,         ///< this member's RDMA device refused a link; a notice says why
 };
-inline constexpr Obstacle kLastObstacle = Obstacle::unsealed;
+inline constexpr Obstacle kLastObstacle = Obstacle::refused;
 
 /// By what two members are connected, and why not by something faster.
 struct LinkChoice {

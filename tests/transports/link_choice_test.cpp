@@ -1,8 +1,15 @@
 #include "transports/link_choice.hpp"
 
 #include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <future>
 #include <optional>
 #include <string>
@@ -19,20 +26,18 @@
 namespace lockstep::transports {
 namespace {
 
+constexpr std::size_t kRegionBytes = 1 << 20;
+
 /// What two members of transport "auto" on this host choose for their link.
 struct Choices {
   std::optional<LinkChoice> of[2];
+  std::string notices[2];  ///< of the link
 };
 
-std::optional<LinkChoice> choice_of(Connection& connection) {
-  for (Arrival& arrival : connection.greeter->take()) {
-    if (arrival.purpose == Purpose::link) return arrival.choice;
-  }
-  return std::nullopt;
-}
-
-/// Each from a thread of its own; the second comes `later`.
-Choices meet(GroupConfig config, std::chrono::milliseconds later = {}) {
+/// Each from a thread of its own, which begins with `prepare`; the second comes `later`.
+Choices meet(
+    GroupConfig config, std::chrono::milliseconds later = {},
+    const std::function<void(std::uint32_t rank)>& prepare = [](std::uint32_t) {}) {
   config.name = "choice-" + std::to_string(runtime::random_word().value());
   config.members = {"a", "b"};
   config.join_timeout_ns = 20'000'000'000;
@@ -41,11 +46,12 @@ Choices meet(GroupConfig config, std::chrono::milliseconds later = {}) {
   std::promise<void> over;
   const std::shared_future<void> is_over = over.get_future().share();
   const auto live = [&](std::uint32_t rank) {
+    prepare(rank);
     const runtime::Doorbell bell = runtime::Doorbell::create().value();
     auto connection =
         connect(config,
                 {.my_rank = rank,
-                 .region_bytes = 4'096,
+                 .region_bytes = kRegionBytes,
                  .source_bytes = 64,
                  .memory = {.huge_pages = HugePages::never},
                  .introduction = {},
@@ -53,7 +59,13 @@ Choices meet(GroupConfig config, std::chrono::milliseconds later = {}) {
                  .doorbell = bell.descriptor()},
                 [](std::uint32_t, const std::string&) -> Expected<void> { return {}; });
     EXPECT_TRUE(connection) << connection.error().message;
-    if (connection) choices.of[rank] = choice_of(*connection);
+    for (Arrival& arrival : connection ? connection->greeter->take() : std::vector<Arrival>{}) {
+      if (arrival.purpose != Purpose::link) continue;
+      choices.of[rank] = arrival.choice;
+      for (const std::string& line : arrival.newcomer->notices().lines()) {
+        choices.notices[rank] += line + "\n";
+      }
+    }
     met[rank].set_value();
     is_over.wait();
   };
@@ -153,6 +165,49 @@ TEST_F(VerbsChoice, IsTcpWhereOneHasNone) {
   EXPECT_EQ(choices.of[1]->medium, Medium::tcp);
   EXPECT_EQ(choices.of[0]->no_verbs, Obstacle::peer_no_device);
   EXPECT_EQ(choices.of[1]->no_verbs, Obstacle::no_device);
+}
+
+/// For the calling thread, and those that it starts, the limit of locked memory is in force.
+void respect_locked_memory_limit() {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3]{};
+  ASSERT_EQ(::syscall(SYS_capget, &header, data), 0);
+  data[CAP_TO_INDEX(CAP_IPC_LOCK)].effective &= ~CAP_TO_MASK(CAP_IPC_LOCK);
+  ASSERT_EQ(::syscall(SYS_capset, &header, data), 0);
+}
+
+/// While it lives, threads without CAP_IPC_LOCK may lock so many bytes of this process.
+class LockedMemoryLimit {
+ public:
+  explicit LockedMemoryLimit(rlim_t bytes) {
+    ::getrlimit(RLIMIT_MEMLOCK, &before_);
+    const rlimit limit{.rlim_cur = bytes, .rlim_max = before_.rlim_max};
+    ::setrlimit(RLIMIT_MEMLOCK, &limit);
+  }
+  ~LockedMemoryLimit() { ::setrlimit(RLIMIT_MEMLOCK, &before_); }
+  LockedMemoryLimit(const LockedMemoryLimit&) = delete;
+  LockedMemoryLimit& operator=(const LockedMemoryLimit&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+// The device opens, since that takes a few pages; a link takes two copies of a region.
+TEST_F(VerbsChoice, IsTcpWhereTheDeviceRefusesALink) {
+  for (const std::uint32_t refused : {0U, 1U}) {
+    const LockedMemoryLimit limit(kRegionBytes);
+    const Choices choices = meet(far("verbs"), {}, [&](std::uint32_t rank) {
+      if (rank == refused) respect_locked_memory_limit();
+    });
+    ASSERT_TRUE(choices.of[0] && choices.of[1]);
+    EXPECT_EQ(choices.of[0]->medium, Medium::tcp);
+    EXPECT_EQ(choices.of[1]->medium, Medium::tcp);
+    EXPECT_EQ(choices.of[refused]->no_verbs, Obstacle::refused);
+    EXPECT_EQ(choices.of[1 - refused]->no_verbs, Obstacle::peer_no_device);
+    const std::string& notice = choices.notices[refused];
+    EXPECT_NE(notice.find("no RDMA to rank"), std::string::npos) << notice;
+    EXPECT_NE(notice.find("RLIMIT_MEMLOCK"), std::string::npos) << notice;
+  }
 }
 
 }  // namespace

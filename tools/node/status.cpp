@@ -47,14 +47,15 @@ std::string word_of(std::span<const std::string_view> words, std::uint64_t numbe
 
 constexpr std::array<std::string_view, 7> kMedia = {"",    "shm",  "tcp", "verbs",
                                                     "udp", "dpdk", "auto"};
-constexpr std::array<std::string_view, 7> kObstacles = {
+constexpr std::array<std::string_view, 8> kObstacles = {
     "",
     "group.transport names another medium",
     "it runs on another host",
     "it is on this host, in another network name space or of another user",
     "this member has no RDMA device of its address",
-    "it has no RDMA device of its address",
-    "the group is to be encrypted (group.encryption), which this medium cannot be"};
+    "it has no RDMA device of its address, or that refused",
+    "the group is to be encrypted (group.encryption), which this medium cannot be",
+    "this member's RDMA device refused (its notices say why)"};
 
 void add_links(const Values& values, const std::string& prefix, MemberStatus& member) {
   const auto value = [&](const char* what) {

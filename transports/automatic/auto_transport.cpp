@@ -16,7 +16,7 @@ namespace {
 /// the medium. Printable, so that logs of a hello stay so.
 constexpr char kOffer = '@';
 constexpr char kChecksummed = 1;  ///< frames of who says so carry a checksum
-constexpr char kHasRdma = 2;      ///< VerbsParameters follow
+constexpr char kHasRdma = 2;      ///< VerbsParameters follow: a queue pair waits for the peer's
 
 Error not_understood(LinkId link) {
   return {ErrorCode::mismatch,
@@ -49,12 +49,19 @@ AutoTransport::AutoTransport(Parts parts, std::uint32_t members)
 
 class AutoTransport::Arrival final : public Newcomer {
  public:
-  Arrival(std::unique_ptr<Newcomer> its_link, const LinkChoice& choice, Route its_route)
-      : Newcomer(its_link->link(), its_link->notices(), choice),
+  Arrival(std::unique_ptr<Newcomer> its_link, const LinkChoice& choice, Route its_route,
+          const std::string& refusal)
+      : Newcomer(its_link->link(), with(its_link->notices(), refusal), choice),
         made(std::move(its_link)),
         route(its_route) {}
   std::unique_ptr<Newcomer> made;
   Route route;
+
+ private:
+  static Notices with(Notices notices, const std::string& refusal) {
+    notices.add(refusal);
+    return notices;
+  }
 };
 
 class AutoTransport::Maker final : public LinkMaker {
@@ -63,6 +70,7 @@ class AutoTransport::Maker final : public LinkMaker {
       : shm_(transport.shm_->link_maker()),
         tcp_(transport.tcp_->link_maker()),
         verbs_(transport.verbs_ ? transport.verbs_->link_maker() : nullptr),
+        rdma_(transport.routes_.size()),
         checksummed_(transport.write_order() == WriteOrder::unordered),
         may_share_memory_(transport.may_share_memory_),
         no_verbs_(transport.no_verbs_),
@@ -75,11 +83,10 @@ class AutoTransport::Maker final : public LinkMaker {
   [[nodiscard]] bool life_lines() const noexcept override { return true; }
 
   Expected<Offer> offer_for(LinkId link, bool near) override {
-    const bool rdma = !near && verbs_ != nullptr;
-    auto offer = near ? shm_->offer_for(link, near)
-                      : (rdma ? verbs_->offer_for(link, near) : tcp_->offer_for(link, near));
+    Rdma& rdma = rdma_[link] = {};
+    auto offer = near ? shm_->offer_for(link, near) : far_offer_for(link, rdma);
     if (!offer) return offer;
-    const int bits = (checksummed_ ? kChecksummed : 0) | (rdma ? kHasRdma : 0);
+    const int bits = (checksummed_ ? kChecksummed : 0) | (rdma.offered ? kHasRdma : 0);
     offer->parameters.insert(offer->parameters.begin(), static_cast<char>(kOffer | bits));
     return offer;
   }
@@ -94,12 +101,31 @@ class AutoTransport::Maker final : public LinkMaker {
                       .there = true,
                       .checksummed = (bits & kChecksummed) != 0};
     const LinkChoice choice = choice_of(peer, route.kind, (bits & kHasRdma) != 0);
+    const std::string& refusal = rdma_[peer.rank].refusal;
     auto made = maker(route.kind).make(std::move(peer));
     if (!made) return made;
-    return std::make_unique<Arrival>(std::move(*made), choice, route);
+    return std::make_unique<Arrival>(std::move(*made), choice, route, refusal);
   }
 
  private:
+  /// What was last offered to a peer.
+  struct Rdma {
+    bool offered = false;
+    std::string refusal;  ///< why the device could not
+  };
+
+  /// A device that is there may still refuse a link: it is out of queue pairs, or of memory that
+  /// may be locked.
+  Expected<Offer> far_offer_for(LinkId link, Rdma& rdma) {
+    if (verbs_ != nullptr) {
+      auto offer = verbs_->offer_for(link, false);
+      rdma.offered = offer.has_value();
+      if (offer) return offer;
+      rdma.refusal = fmt::format("no RDMA to rank {}: {}", link, offer.error().message);
+    }
+    return tcp_->offer_for(link, false);
+  }
+
   LinkMaker& maker(Kind kind) const {
     return kind == kShm ? *shm_ : (kind == kVerbs ? *verbs_ : *tcp_);
   }
@@ -107,7 +133,7 @@ class AutoTransport::Maker final : public LinkMaker {
   /// Both ends come to the same: each knows what the other offered, and that it was sealed.
   [[nodiscard]] Kind kind_of_link(const MetPeer& peer, bool peer_has_rdma) const {
     if (peer.near) return kShm;
-    return verbs_ != nullptr && peer_has_rdma && !peer.keys ? kVerbs : kTcp;
+    return rdma_[peer.rank].offered && peer_has_rdma && !peer.keys ? kVerbs : kTcp;
   }
 
   [[nodiscard]] LinkChoice choice_of(const MetPeer& peer, Kind kind, bool peer_has_rdma) const {
@@ -121,13 +147,14 @@ class AutoTransport::Maker final : public LinkMaker {
     if (same_host && !may_share_memory_) choice.no_shm = Obstacle::unsealed;
     if (kind == kVerbs) return choice;
     choice.no_verbs = peer_has_rdma ? Obstacle::unsealed : Obstacle::peer_no_device;
-    if (verbs_ == nullptr) choice.no_verbs = no_verbs_;
+    if (!rdma_[peer.rank].offered) choice.no_verbs = verbs_ ? Obstacle::refused : no_verbs_;
     return choice;
   }
 
   const std::unique_ptr<LinkMaker> shm_;
   const std::unique_ptr<LinkMaker> tcp_;
   const std::unique_ptr<LinkMaker> verbs_;
+  std::vector<Rdma> rdma_;  ///< by rank
   const bool checksummed_;
   const bool may_share_memory_;
   const Obstacle no_verbs_;
