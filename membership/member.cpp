@@ -22,11 +22,12 @@ constexpr std::uint32_t kMailboxBatch = 64;
 /// How often a leaving member looks at what no bell rings for.
 constexpr std::uint64_t kLeaveLookNs = 1'000'000;
 
+template <class Numbers>
 struct NamedCounter {
   const char* name;
-  std::uint64_t ordering::OrderStatistics::* word;
+  std::uint64_t Numbers::* word;
 };
-constexpr NamedCounter kCounters[] = {
+constexpr NamedCounter<ordering::OrderStatistics> kCounters[] = {
     {"frames_sent", &ordering::OrderStatistics::frames_sent},
     {"ring_bytes_sent", &ordering::OrderStatistics::ring_bytes_sent},
     {"nulls_sent", &ordering::OrderStatistics::nulls_sent},
@@ -37,6 +38,14 @@ constexpr NamedCounter kCounters[] = {
     {"stalls_ring_full", &ordering::OrderStatistics::stalls_ring_full},
     {"stalls_link_full", &ordering::OrderStatistics::stalls_link_full},
     {"frames_rejected", &ordering::OrderStatistics::frames_rejected},
+};
+constexpr NamedCounter<transports::PacketCounts> kPacketCounters[] = {
+    {"packets.sent", &transports::PacketCounts::sent},
+    {"packets.sent_again", &transports::PacketCounts::sent_again},
+    {"packets.acknowledgements_sent", &transports::PacketCounts::acknowledgements_sent},
+    {"packets.received", &transports::PacketCounts::received},
+    {"packets.received_again", &transports::PacketCounts::received_again},
+    {"packets.rejected", &transports::PacketCounts::rejected},
 };
 
 std::uint32_t place_of(const std::vector<std::string>& members, const std::string& name) {
@@ -275,8 +284,12 @@ void Member::look_for_slow_members(std::uint64_t now_ns) noexcept {
 void Member::make_counters() {
   runtime::Counters& file = reactor_.counters();
   const std::string prefix = fmt::format("group.{}.", config_.name);
-  for (const NamedCounter& counter : kCounters)
-    counters_.push_back(file.make(prefix + counter.name));
+  for (const auto& counter : kCounters) counters_.push_back(file.make(prefix + counter.name));
+  if (transport_->packet_counts()) {
+    for (const auto& counter : kPacketCounters) {
+      packet_counters_.push_back(file.make(prefix + counter.name));
+    }
+  }
   for (std::uint32_t rank = 0; rank < config_.members.size(); ++rank) {
     stalls_by_link_.push_back(file.make(fmt::format("{}stalls_by_rank.{}", prefix, rank)));
   }
@@ -298,7 +311,7 @@ void Member::make_counters() {
 /// What `current` and the views before it come to.
 ordering::OrderStatistics Member::total(const ordering::OrderStatistics& current) const noexcept {
   ordering::OrderStatistics sum = current;
-  for (const NamedCounter& counter : kCounters) sum.*counter.word += past_.*counter.word;
+  for (const auto& counter : kCounters) sum.*counter.word += past_.*counter.word;
   return sum;
 }
 
@@ -306,6 +319,10 @@ void Member::publish_counters(std::uint64_t now_ns) noexcept {
   const ordering::OrderStatistics statistics = total(order_->statistics());
   for (std::size_t i = 0; i < counters_.size(); ++i) {
     counters_[i].set(statistics.*kCounters[i].word);
+  }
+  const auto packets = transport_->packet_counts().value_or(transports::PacketCounts{});
+  for (std::size_t i = 0; i < packet_counters_.size(); ++i) {
+    packet_counters_[i].set(packets.*kPacketCounters[i].word);
   }
   publish_view_counters();
   counters_due_ns_ = now_ns + kCountersIntervalNs;

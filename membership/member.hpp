@@ -143,6 +143,7 @@ class Member final : public ViewEvents, private Dialler {
 
   ordering::OrderStatistics past_;  ///< of the views before
   std::vector<runtime::Counter> counters_;
+  std::vector<runtime::Counter> packet_counters_;  ///< empty where the medium has no packets
   std::vector<runtime::Counter> stalls_by_link_;
   /// What a watcher wants to know of one configured member.
   struct MemberCounters {

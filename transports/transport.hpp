@@ -13,6 +13,7 @@
 #include "transports/hello/descriptor.hpp"
 #include "transports/link_choice.hpp"
 #include "transports/notices.hpp"
+#include "transports/packet_counts.hpp"
 
 namespace lockstep::transports {
 
@@ -178,6 +179,12 @@ class Transport {
   /// reactor sleeps no longer.
   static constexpr std::uint64_t kNever = ~std::uint64_t{0};
   [[nodiscard]] virtual std::uint64_t deadline_ns() const noexcept { return kNever; }
+
+  /// What happened to packets on all links so far, those that are gone included; none where the
+  /// medium repeats and orders by itself.
+  [[nodiscard]] virtual std::optional<PacketCounts> packet_counts() const noexcept {
+    return std::nullopt;
+  }
 
   /// What was tolerated or chosen when the transport was opened (no huge pages, …), for people.
   [[nodiscard]] virtual std::span<const std::string> notices() const noexcept { return {}; }

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "lockstep/lockstep.hpp"
 
@@ -56,6 +58,16 @@ class Observer : public StateMachine {
   std::uint32_t quorums_regained = 0;
   std::uint32_t evictions = 0;
 };
+
+/// The counter whose name ends so, in the file of a reactor that runs.
+inline std::uint64_t counted(const std::string& file, std::string_view ending) {
+  const auto readings = read_counters(file);
+  for (const CounterReading& reading : readings.value()) {
+    if (reading.name.ends_with(ending)) return reading.value;
+  }
+  ADD_FAILURE() << "no counter " << ending;
+  return 0;
+}
 
 /// Turns the reactor until `done` or for `seconds`; true if done.
 template <class Done>

@@ -181,15 +181,6 @@ class QueueToAStoppedMember : public StoppedMember {
       if (!reactor_.poll_once()) reactor_.idle(kMillisecond);
     }
   }
-
-  [[nodiscard]] std::uint64_t counted(const std::string& ending) const {
-    const auto readings = read_counters(counters_file_);
-    for (const CounterReading& reading : readings.value()) {
-      if (reading.name.ends_with(ending)) return reading.value;
-    }
-    ADD_FAILURE() << "no counter " << ending;
-    return 0;
-  }
 };
 
 TEST_P(QueueToAStoppedMember, MayStayFullAndLosesNothing) {
@@ -201,7 +192,8 @@ TEST_P(QueueToAStoppedMember, MayStayFullAndLosesNothing) {
   // A doorbell beyond its receives is repeated until it posts some. All else waits behind it in the
   // queue, beats too, until there is no room.
   for (std::uint64_t i = 0; i < kMessages; ++i) ASSERT_NO_FATAL_FAILURE(publish_and_sleep());
-  EXPECT_TRUE(turn_until(reactor_, [&] { return counted(".stalls_link_full") > 0; }));
+  EXPECT_TRUE(
+      turn_until(reactor_, [&] { return counted(counters_file_, ".stalls_link_full") > 0; }));
   EXPECT_FALSE(turn_until(reactor_, [&] { return observer_.losses > 0; }, 2));
 
   signal_member(kStopped, SIGCONT);

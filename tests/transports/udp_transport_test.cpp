@@ -112,18 +112,18 @@ TEST_F(UdpPair, StrangersAreCountedAndChangeNothing) {
     }
   }
   expect_to_arrive(5);
-  EXPECT_EQ(end(1).counts().rejected, 4 * std::size(lengths));
+  EXPECT_EQ(end(1).packet_counts()->rejected, 4 * std::size(lengths));
 }
 
 TEST_F(UdpPair, WritesShareAPacketUntilTheyAreFlushed) {
   expect_to_arrive(1);
-  const std::uint64_t before = end(0).counts().sent;
+  const std::uint64_t before = end(0).packet_counts()->sent;
   const std::uint64_t word[] = {2};
   for (int i = 0; i < 20; ++i) {
     ASSERT_EQ(end(0).write(1, 0, 8, std::as_bytes(std::span(word)), 2), Post::posted);
   }
   expect_to_arrive(3);
-  EXPECT_EQ(end(0).counts().sent, before + 1);
+  EXPECT_EQ(end(0).packet_counts()->sent, before + 1);
 }
 
 TEST_F(UdpPair, WhatIsNotAnsweredSetsADeadline) {

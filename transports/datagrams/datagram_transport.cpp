@@ -154,8 +154,8 @@ void DatagramTransport::drop(LinkId link) noexcept {
   links_[link].reset();
 }
 
-packet::PacketCounts DatagramTransport::counts() const noexcept {
-  packet::PacketCounts all = gone_;
+std::optional<PacketCounts> DatagramTransport::packet_counts() const noexcept {
+  PacketCounts all = gone_;
   for (const auto& link : links_) {
     if (link) all += link->packets.counts();
   }

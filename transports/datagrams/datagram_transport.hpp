@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -67,13 +68,12 @@ class DatagramTransport final : public Transport {
   void ring_doorbells() noexcept override { port_->submit(); }
   [[nodiscard]] std::span<const int> descriptors() const noexcept override { return descriptors_; }
   [[nodiscard]] std::uint64_t deadline_ns() const noexcept override;
+  [[nodiscard]] std::optional<PacketCounts> packet_counts() const noexcept override;
   [[nodiscard]] std::span<const std::string> notices() const noexcept override {
     return notices_.lines();
   }
 
   [[nodiscard]] std::unique_ptr<LinkMaker> link_maker() const;
-  /// What happened on all links so far, those that are gone included.
-  [[nodiscard]] packet::PacketCounts counts() const noexcept;
 
  private:
   class Maker;
@@ -95,7 +95,7 @@ class DatagramTransport final : public Transport {
   const std::unique_ptr<Port> port_;
   std::vector<std::unique_ptr<Link>> links_;   ///< by rank; null: me, and who was dropped
   std::vector<std::uint64_t> last_completed_;  ///< of those dropped
-  packet::PacketCounts gone_;                  ///< of those dropped, and of nobody's
+  PacketCounts gone_;                          ///< of those dropped, and of nobody's
   std::unique_ptr<LifeLines> life_lines_;
   std::array<int, 2> descriptors_{-1, -1};
   Notices notices_;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -59,6 +60,9 @@ class FaultyTransport final : public Transport {
   void ring_doorbells() noexcept override;
   std::span<const int> descriptors() const noexcept override { return descriptors_; }
   std::uint64_t deadline_ns() const noexcept override { return inner_.deadline_ns(); }
+  std::optional<PacketCounts> packet_counts() const noexcept override {
+    return inner_.packet_counts();
+  }
   std::span<const std::string> notices() const noexcept override { return inner_.notices(); }
 
   /// True while posts are held back: what keeps the extra descriptor readable during sleep.

@@ -14,6 +14,7 @@
 #include "transports/packet/replay_window.hpp"
 #include "transports/packet/round_trip.hpp"
 #include "transports/packet/send_window.hpp"
+#include "transports/packet_counts.hpp"
 #include "transports/stream/inbound_stream.hpp"
 #include "transports/stream/outbound_stream.hpp"
 #include "transports/transport.hpp"
@@ -28,26 +29,6 @@ class Wire {
   /// False: it is full; nothing was taken. What it takes stays as it is until the link is given a
   /// packet (PacketLink::receive), so that several can go together.
   virtual bool send(std::span<const std::byte> packet) noexcept = 0;
-};
-
-/// What happened on a link, for counters and tests. Numbers of packets.
-struct PacketCounts {
-  std::uint64_t sent = 0;  ///< with a body, for the first time
-  std::uint64_t sent_again = 0;
-  std::uint64_t acknowledgements_sent = 0;  ///< alone
-  std::uint64_t received = 0;               ///< with a body, in order or early
-  std::uint64_t received_again = 0;         ///< what was here before
-  std::uint64_t rejected = 0;               ///< what no correct peer of this link sends
-
-  PacketCounts& operator+=(const PacketCounts& other) noexcept {
-    sent += other.sent;
-    sent_again += other.sent_again;
-    acknowledgements_sent += other.acknowledgements_sent;
-    received += other.received;
-    received_again += other.received_again;
-    rejected += other.rejected;
-    return *this;
-  }
 };
 
 struct PacketLinkOptions {
