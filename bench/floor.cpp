@@ -2,6 +2,7 @@
 
 #include "bench/floor_ping.hpp"
 #include "bench/frame_ping.hpp"
+#include "bench/frame_stream.hpp"
 #include "bench/session.hpp"
 #include "bench/socket_ping.hpp"
 #include "bench/socket_streams.hpp"
@@ -12,6 +13,7 @@ namespace lockstep::bench {
 namespace {
 
 bool by_verbs(const Session& session) noexcept { return session.plan.options.transport == "verbs"; }
+bool by_dpdk(const Session& session) noexcept { return session.plan.options.transport == "dpdk"; }
 
 }  // namespace
 
@@ -20,10 +22,9 @@ std::unique_ptr<PingFloor> make_ping_floor(Session& session, std::uint32_t rank)
   if (by_verbs(session)) {
     return rank > 1 ? nullptr : std::make_unique<VerbsPing>(session, rank);
   }
-  if (session.plan.options.transport == "dpdk") {
+  if (by_dpdk(session)) {
     if (rank > 1) return nullptr;
-    return std::make_unique<FramePing>(session.group_name + "-floor", rank, payload_bytes,
-                                       session.clock, session.floor_gives_way());
+    return std::make_unique<FramePing>(session, rank);
   }
   if (session.mesh.has_value()) {
     if (rank > 1) return nullptr;
@@ -36,6 +37,7 @@ std::unique_ptr<PingFloor> make_ping_floor(Session& session, std::uint32_t rank)
 
 std::unique_ptr<StreamFloor> make_stream_floor(Session& session, std::uint32_t rank) {
   if (by_verbs(session)) return std::make_unique<VerbsStream>(session, rank);
+  if (by_dpdk(session)) return std::make_unique<FrameStream>(session, rank);
   if (session.mesh.has_value()) return std::make_unique<SocketStreams>(session, rank);
   return std::make_unique<StreamPair>(session, rank);
 }

@@ -1,121 +1,104 @@
 #include "bench/frame_ping.hpp"
 
-#include <fmt/format.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "bench/payload.hpp"
-#include "transports/dpdk/load_port.hpp"
 
 namespace lockstep::bench {
 namespace {
 
-/// A frame's number times two, plus one on the last of a block.
+/// A message's number times two, plus one on the last of a block.
 constexpr std::uint64_t kLast = 1;
-/// Until the ends have met frames are lost, and sent again.
-constexpr std::uint64_t kAgainNs = 10'000'000;
+constexpr std::size_t kWord = sizeof(std::uint64_t);
 
 }  // namespace
 
-FramePing::FramePing(std::string name, std::uint32_t rank, std::uint64_t payload_bytes,
-                     const runtime::TscClock& clock, bool gives_way)
-    : PingFloor(payload_bytes),
-      name_(std::move(name)),
+FramePing::FramePing(Session& session, std::uint32_t rank)
+    : PingFloor(session.plan.options.payload_bytes),
+      session_(session),
       rank_(rank),
-      message_(std::max<std::uint64_t>(payload_bytes, sizeof(std::uint64_t))),
-      clock_(clock),
-      patience_(clock, gives_way) {}
+      message_bytes_(std::max<std::uint64_t>(session.plan.options.payload_bytes, kWord)),
+      patience_(session.clock, session.floor_gives_way()) {}
 
 Expected<void> FramePing::open() {
-  if (wire_ != nullptr) return {};
-  const transports::dpdk::PluginOptions options{
-      .devices = {fmt::format("net_memif_floor,role={},socket={},socket-abstract=yes",
-                              rank_ == 0 ? "server" : "client", name_)},
-      .eal = {},
-      .address = {},
-      .prefix = fmt::format("lockstep-{}", getpid())};
-  transports::Notices notices;
-  auto wire = transports::dpdk::load_wire("", options, notices);
+  if (wire_) return {};
+  auto wire = FrameWire::open(session_, rank_, "ping");
   if (!wire) return std::unexpected(wire.error());
-  if (message_.size() > (*wire)->most_bytes()) {
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("--payload-bytes {}: the floor over DPDK is one frame of at most {} "
-                            "bytes",
-                            message_.size(), (*wire)->most_bytes()));
-  }
-  wire_ = std::move(*wire);
+  wire_.emplace(std::move(*wire));
   return {};
 }
 
 bool FramePing::send(std::uint64_t number) {
-  std::memcpy(message_.data(), &number, sizeof number);
-  fill(std::span(message_).subspan(sizeof number), number);
   patience_.renew();
-  while (!wire_->send(message_)) {
+  for (std::size_t sent = 0; sent < message_bytes_;) {
+    // No frame of one byte: see FrameWire.
+    const std::size_t left = message_bytes_ - sent;
+    const std::size_t most = std::min(wire_->most_bytes(), left);
+    const std::size_t bytes = left == most + 1 ? most - 1 : most;
+    std::byte* const frame = wire_->collect(bytes);
+    if (frame == nullptr) {
+      wire_->submit();
+      if (!patience_.wait()) return false;
+      continue;
+    }
+    const std::size_t head = sent == 0 ? kWord : 0;
+    std::memcpy(frame, &number, head);
+    fill({frame + head, bytes - head}, number);
+    sent += bytes;
+  }
+  while (!wire_->submit()) {
     if (!patience_.wait()) return false;
   }
   return true;
 }
 
 std::uint64_t FramePing::look() {
-  const auto payload = wire_->receive();
-  if (payload.size() != message_.size()) return 0;
-  std::uint64_t number = 0;
-  std::memcpy(&number, payload.data(), sizeof number);
-  consumed_ += sum(payload.subspan(sizeof number));
+  const auto frame = wire_->receive();
+  if (frame.empty()) return 0;
+  const std::size_t head = came_bytes_ == 0 ? kWord : 0;
+  std::memcpy(&coming_, frame.data(), head);
+  consumed_ += sum(frame.subspan(head));
   // The compiler must believe that somebody looks at the sum.
   asm volatile("" : : "r"(consumed_));
-  return number;
+  came_bytes_ += frame.size();
+  if (came_bytes_ < message_bytes_) return 0;
+  came_bytes_ = 0;
+  return coming_;
 }
 
-bool FramePing::receive(std::uint64_t number) {
+std::uint64_t FramePing::receive() {
   patience_.renew();
-  std::uint64_t again_ns = clock_.now_ns() + kAgainNs;
   for (;;) {
-    const std::uint64_t came = look();
-    if (came == number) return true;
-    if (came != 0) continue;  // an answer to what was sent twice
-    if (!patience_.wait()) return false;
-    if (met_ || clock_.now_ns() < again_ns) continue;
-    again_ns += kAgainNs;
-    wire_->send(message_);
+    if (const std::uint64_t number = look(); number != 0) return number;
+    if (!patience_.wait()) return 0;
   }
 }
 
 Expected<bool> FramePing::measure(std::uint64_t round_trips, std::uint64_t timeout_ns,
                                   launch::Histogram& histogram) {
   if (auto opened = open(); !opened) return std::unexpected(opened.error());
-  constexpr std::uint64_t kUntimed = 32;  // the first ones find the other side and warm the path
-  std::uint64_t now_ns = clock_.now_ns();
-  std::uint64_t deadline_ns = now_ns + timeout_ns;
+  const runtime::TscClock& clock = session_.clock;
+  constexpr std::uint64_t kUntimed = 32;  // the first ones warm the path
+  std::uint64_t now_ns = clock.now_ns();
+  const std::uint64_t deadline_ns = now_ns + timeout_ns;
   for (std::uint64_t i = 0;; ++i) {
     const bool all = i == kUntimed + round_trips;
-    // The first of all may be sent twice, and is no last one.
-    const std::uint64_t last = all || (met_ && now_ns > deadline_ns) ? kLast : 0;
-    ++number_;
-    const std::uint64_t sent_ns = clock_.now_ns();
-    if (!send(number_ * 2 + last) || !receive(number_ * 2 + last)) return silent_pair();
-    now_ns = clock_.now_ns();
-    met_ = true;
-    if (last != 0) return all;
-    if (i == 0) deadline_ns = now_ns + timeout_ns;
+    const std::uint64_t number = ++number_ * 2 + (all || now_ns > deadline_ns ? kLast : 0);
+    const std::uint64_t sent_ns = clock.now_ns();
+    if (!send(number) || receive() != number) return silent_pair();
+    now_ns = clock.now_ns();
+    if ((number & kLast) != 0) return all;
     if (i >= kUntimed) histogram.record(now_ns - sent_ns);
   }
 }
 
 Expected<void> FramePing::echo() {
   if (auto opened = open(); !opened) return opened;
-  patience_.renew();
   for (;;) {
-    const std::uint64_t number = look();
-    if (number == 0) {
-      if (!patience_.wait()) return silent_pair();
-      continue;
-    }
-    if (!send(number)) return silent_pair();
+    const std::uint64_t number = receive();
+    if (number == 0 || !send(number)) return silent_pair();
     if ((number & kLast) != 0) return {};
   }
 }

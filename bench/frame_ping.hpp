@@ -2,25 +2,21 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <string>
-#include <vector>
+#include <optional>
 
 #include "bench/floor.hpp"
+#include "bench/frame_wire.hpp"
 #include "bench/patience.hpp"
-#include "runtime/clock.hpp"
-#include "transports/dpdk/wire.hpp"
+#include "bench/session.hpp"
 
 namespace lockstep::bench {
 
-/// The floor of latency over DPDK: one frame there and one back by a memif device that the two ends
-/// have for this alone, a burst of one each. A frame is the payload, at least the eight bytes of
-/// its number, without any head but Ethernet's. Who waits spins.
+/// The floor of latency over DPDK: a burst of frames there and one back. A message is the payload,
+/// at least the eight bytes of its number, in as few frames as hold it, without any head but
+/// Ethernet's. Who waits spins. Opens its wire in the first block.
 class FramePing final : public PingFloor {
  public:
-  /// `name` is the same at both ends and nowhere else; rank 0 or 1.
-  FramePing(std::string name, std::uint32_t rank, std::uint64_t payload_bytes,
-            const runtime::TscClock& clock, bool gives_way);
+  FramePing(Session& session, std::uint32_t rank);  ///< 0 or 1
 
   using PingFloor::measure;
   Expected<bool> measure(std::uint64_t round_trips, std::uint64_t timeout_ns,
@@ -30,19 +26,19 @@ class FramePing final : public PingFloor {
  private:
   Expected<void> open();
   bool send(std::uint64_t number);
-  /// The number of the next frame; 0: none has come.
+  /// The number of the next message, once all of it is here; 0: it is not.
   std::uint64_t look();
-  /// Waits for that answer.
-  bool receive(std::uint64_t number);
+  /// Waits for it; 0: it did not come.
+  std::uint64_t receive();
 
-  std::string name_;
-  std::uint32_t rank_;
-  std::vector<std::byte> message_;
-  const runtime::TscClock& clock_;
+  const Session& session_;
+  const std::uint32_t rank_;
+  const std::size_t message_bytes_;
   Patience patience_;
-  std::unique_ptr<transports::dpdk::Wire> wire_;
-  bool met_ = false;
+  std::optional<FrameWire> wire_;
   std::uint64_t number_ = 0;
+  std::uint64_t coming_ = 0;    ///< the number of the message that comes
+  std::size_t came_bytes_ = 0;  ///< of it
   std::uint64_t consumed_ = 0;
 };
 

@@ -29,7 +29,8 @@ SocketStreams::SocketStreams(Session& session, std::uint32_t rank)
       udp_(session.plan.options.transport == "udp"),
       source_(std::max<std::size_t>(kSourceBytes / message_bytes_, 2) * message_bytes_),
       buffer_(std::max(kBufferBytes, message_bytes_)),
-      patience_(session.clock, session.gives_way()) {
+      patience_(session.clock, session.gives_way()),
+      meeting_(session, session.gives_way()) {
   for (std::uint32_t peer = 0; peer < session.plan.options.members; ++peer) {
     if (peer != rank) peers_.push_back({session.mesh->socket(rank, peer), 0, 0, 0, peer});
   }
@@ -37,7 +38,7 @@ SocketStreams::SocketStreams(Session& session, std::uint32_t rank)
 
 Expected<StreamFloor::Block> SocketStreams::run() {
   begin();
-  if (auto met = meet(); !met) return std::unexpected(met.error());
+  if (auto met = meeting_.meet(); !met) return std::unexpected(met.error());
   const std::uint64_t start_ns = session_.clock.now_ns();
   patience_.renew();
   while (!complete()) {
@@ -53,7 +54,7 @@ Expected<StreamFloor::Block> SocketStreams::run() {
       return silent_pair();
     }
   }
-  if (auto met = meet(); !met) return std::unexpected(met.error());
+  if (auto met = meeting_.meet(); !met) return std::unexpected(met.error());
   return Block{messages_ * session_.plan.senders, session_.clock.now_ns() - start_ns};
 }
 
@@ -138,17 +139,6 @@ bool SocketStreams::wait() {
   }
   return ::poll(waited.data(), waited.size(), static_cast<int>(Patience::kSilenceNs / 1'000'000)) >
          0;
-}
-
-Expected<void> SocketStreams::meet() {
-  Patience patience(session_.clock, session_.gives_way());
-  ++meetings_;
-  LoneWord& streamed = session_.control().streamed;
-  streamed.add(1);
-  while (streamed.load() < stream_parties(session_) * meetings_) {
-    if (!patience.wait()) return silent_pair();
-  }
-  return {};
 }
 
 }  // namespace lockstep::bench

@@ -8,6 +8,7 @@
 #include "bench/patience.hpp"
 #include "bench/payload.hpp"
 #include "bench/session.hpp"
+#include "bench/stream_meeting.hpp"
 
 namespace lockstep::bench {
 
@@ -42,7 +43,6 @@ class SocketStreams final : public StreamFloor {
   void consume(Peer& peer, std::size_t bytes);
   [[nodiscard]] bool complete() const;
   bool wait();
-  Expected<void> meet();
 
   Session& session_;
   std::uint32_t rank_;
@@ -56,7 +56,7 @@ class SocketStreams final : public StreamFloor {
   std::uint64_t number_ = 0;
   Digest digest_;
   Patience patience_;
-  std::uint64_t meetings_ = 0;
+  StreamMeeting meeting_;
 };
 
 }  // namespace lockstep::bench

@@ -4,6 +4,7 @@ namespace lockstep::bench {
 
 StreamPair::StreamPair(Session& session, std::uint32_t rank) noexcept
     : session_(session),
+      meeting_(session, session.floor_gives_way()),
       out_(session.stream_memory(rank == 0 ? 0 : 1), session.plan.options.payload_bytes),
       in_(session.stream_memory(rank == 0 ? 1 : 0), session.plan.options.payload_bytes) {
   const std::uint64_t messages = stream_block_messages(session.plan.options.payload_bytes);
@@ -13,23 +14,12 @@ StreamPair::StreamPair(Session& session, std::uint32_t rank) noexcept
 }
 
 Expected<StreamFloor::Block> StreamPair::run() {
-  if (auto met = meet(); !met) return std::unexpected(met.error());
+  if (auto met = meeting_.meet(); !met) return std::unexpected(met.error());
   const std::uint64_t start_ns = session_.clock.now_ns();
   auto run = run_stream(out_, in_, part_, session_.clock, session_.floor_gives_way());
   if (!run) return std::unexpected(run.error());
-  if (auto met = meet(); !met) return std::unexpected(met.error());
+  if (auto met = meeting_.meet(); !met) return std::unexpected(met.error());
   return Block{part_.send + part_.receive, session_.clock.now_ns() - start_ns};
-}
-
-Expected<void> StreamPair::meet() {
-  Patience patience(session_.clock, session_.floor_gives_way());
-  ++meetings_;
-  LoneWord& streamed = session_.control().streamed;
-  streamed.add(1);
-  while (streamed.load() < 2 * meetings_) {
-    if (!patience.wait()) return silent_pair();
-  }
-  return {};
 }
 
 }  // namespace lockstep::bench

@@ -1,10 +1,9 @@
 #pragma once
 
-#include <cstdint>
-
 #include "bench/floor.hpp"
 #include "bench/floor_stream.hpp"
 #include "bench/session.hpp"
+#include "bench/stream_meeting.hpp"
 
 namespace lockstep::bench {
 
@@ -17,13 +16,11 @@ class StreamPair final : public StreamFloor {
   Expected<Block> run() override;
 
  private:
-  Expected<void> meet();
-
   Session& session_;
+  StreamMeeting meeting_;
   FloorStream out_;
   FloorStream in_;
   StreamBlock part_;
-  std::uint64_t meetings_ = 0;
 };
 
 }  // namespace lockstep::bench

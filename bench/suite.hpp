@@ -15,7 +15,7 @@ namespace lockstep::bench {
 /// With these defaults it takes less than a minute on two CPUs without an RDMA device.
 struct SuiteOptions {
   std::vector<Scenario> scenarios{Scenario::latency, Scenario::throughput};
-  std::vector<std::string> transports{"shm", "tcp", "udp", "verbs"};
+  std::vector<std::string> transports{"shm", "tcp", "udp", "dpdk", "verbs"};
   std::vector<std::uint32_t> members{2, 3};
   std::vector<std::uint64_t> payload_bytes{64, 1'024, 10'240};
   double seconds = 1;  ///< of each cell

@@ -115,7 +115,8 @@ VerbsStream::VerbsStream(Session& session, std::uint32_t rank)
       stride_(whole_words(session.plan.options.payload_bytes) + kWord),
       slots_(std::max<std::uint64_t>(std::bit_floor(kRingBytes / stride_), 4)),
       messages_(stream_block_messages(session.plan.options.payload_bytes) / 10),
-      patience_(session.clock, session.floor_gives_way()) {}
+      patience_(session.clock, session.floor_gives_way()),
+      meeting_(session, session.floor_gives_way()) {}
 
 Expected<void> VerbsStream::connect() {
   if (lane_) return {};
@@ -166,7 +167,7 @@ Expected<StreamFloor::Block> VerbsStream::run() {
   const bool both_ways = session_.plan.senders > 1;
   if (both_ways || rank_ == 0) to_send_ += messages_;
   if (both_ways || rank_ == 1) to_receive_ += messages_;
-  if (auto met = meet(); !met) return std::unexpected(met.error());
+  if (auto met = meeting_.meet(); !met) return std::unexpected(met.error());
   const std::uint64_t start_ns = session_.clock.now_ns();
   patience_.renew();
   while (sent_ < to_send_ || received_ < to_receive_ || acknowledged_ < received_) {
@@ -176,19 +177,8 @@ Expected<StreamFloor::Block> VerbsStream::run() {
     if (progress) patience_.renew();
     if (lane_->broken() || (!progress && !patience_.wait())) return silent_pair();
   }
-  if (auto met = meet(); !met) return std::unexpected(met.error());
+  if (auto met = meeting_.meet(); !met) return std::unexpected(met.error());
   return Block{messages_ * (both_ways ? 2 : 1), session_.clock.now_ns() - start_ns};
-}
-
-Expected<void> VerbsStream::meet() {
-  ++meetings_;
-  LoneWord& streamed = session_.control().streamed;
-  streamed.add(1);
-  patience_.renew();
-  while (streamed.load() < 2 * meetings_) {
-    if (!patience_.wait()) return silent_pair();
-  }
-  return {};
 }
 
 }  // namespace lockstep::bench

@@ -8,6 +8,7 @@
 #include "bench/patience.hpp"
 #include "bench/payload.hpp"
 #include "bench/session.hpp"
+#include "bench/stream_meeting.hpp"
 #include "bench/verbs_lane.hpp"
 
 namespace lockstep::bench {
@@ -51,7 +52,6 @@ class VerbsStream final : public StreamFloor {
   Expected<void> connect();
   bool produce();
   bool consume();
-  Expected<void> meet();
 
   Session& session_;
   std::uint32_t rank_;
@@ -66,7 +66,7 @@ class VerbsStream final : public StreamFloor {
   std::uint64_t received_ = 0;
   std::uint64_t acknowledged_ = 0;
   Digest digest_;
-  std::uint64_t meetings_ = 0;
+  StreamMeeting meeting_;
 };
 
 }  // namespace lockstep::bench

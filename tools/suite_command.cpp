@@ -50,9 +50,9 @@ void add_suite(CLI::App& bench) {
   command->add_option("--scenarios", suite.scenarios, "latency, throughput")
       ->delimiter(',')
       ->transform(CLI::CheckedTransformer(scenario_words()));
-  command->add_option("--transports", suite.transports, "of shm, tcp, udp, verbs")
+  command->add_option("--transports", suite.transports, "of shm, tcp, udp, dpdk (memif), verbs")
       ->delimiter(',')
-      ->check(CLI::IsMember({"shm", "tcp", "udp", "verbs"}))
+      ->check(CLI::IsMember({"shm", "tcp", "udp", "dpdk", "verbs"}))
       ->capture_default_str();
   command->add_option("--members", suite.members, "numbers of members")
       ->delimiter(',')

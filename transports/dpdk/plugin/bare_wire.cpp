@@ -31,36 +31,42 @@ Expected<std::unique_ptr<BareWire>> BareWire::open(const PluginOptions& options,
   return std::unique_ptr<BareWire>(new BareWire(std::move(*device)));
 }
 
-BareWire::~BareWire() { rte_pktmbuf_free(frame_[0]); }
+BareWire::~BareWire() {
+  for (std::size_t i = next_ == 0 ? 0 : next_ - 1; i < count_; ++i) rte_pktmbuf_free(frames_[i]);
+}
 
-bool BareWire::send(std::span<const std::byte> payload) noexcept {
+std::byte* BareWire::collect(std::size_t bytes) noexcept {
   thread_local const KnownThread known;
   if (!device_->up()) {
     attend();
-    return false;
+    return nullptr;
   }
-  std::byte* const frame = device_->collect(sizeof(rte_ether_hdr) + payload.size());
-  if (frame == nullptr) return false;
+  std::byte* const frame = device_->collect(sizeof(rte_ether_hdr) + bytes);
+  if (frame == nullptr) return nullptr;
   rte_ether_hdr head{};
   std::memset(head.dst_addr.addr_bytes, 0xff, sizeof head.dst_addr.addr_bytes);
   head.src_addr = device_->mac();
   head.ether_type = rte_cpu_to_be_16(kEtherType);
   std::memcpy(frame, &head, sizeof head);
-  std::memcpy(frame + sizeof head, payload.data(), payload.size());
-  device_->submit();
-  return true;
+  return frame + sizeof head;
 }
 
+bool BareWire::submit() noexcept { return device_->submit(); }
+
 std::span<const std::byte> BareWire::receive() noexcept {
-  if (frame_[0] != nullptr) rte_pktmbuf_free(frame_[0]);
-  frame_[0] = nullptr;
-  if (device_->receive(frame_) == 0) {
-    attend();
-    return {};
+  if (next_ > 0) rte_pktmbuf_free(frames_[next_ - 1]);
+  if (next_ == count_) {
+    next_ = 0;
+    count_ = device_->receive(frames_);
+    if (count_ == 0) {
+      attend();
+      return {};
+    }
   }
-  const auto* const bytes = rte_pktmbuf_mtod(frame_[0], const std::byte*);
-  if (frame_[0]->data_len <= sizeof(rte_ether_hdr)) return {};
-  return {bytes + sizeof(rte_ether_hdr), frame_[0]->data_len - sizeof(rte_ether_hdr)};
+  rte_mbuf* const frame = frames_[next_++];
+  const auto* const bytes = rte_pktmbuf_mtod(frame, const std::byte*);
+  if (frame->data_len <= sizeof(rte_ether_hdr)) return {};
+  return {bytes + sizeof(rte_ether_hdr), frame->data_len - sizeof(rte_ether_hdr)};
 }
 
 void BareWire::attend() noexcept {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 
@@ -20,7 +21,8 @@ class BareWire final : public Wire {
   ~BareWire() override;
 
   [[nodiscard]] std::size_t most_bytes() const noexcept override { return device_->mtu(); }
-  bool send(std::span<const std::byte> payload) noexcept override;
+  std::byte* collect(std::size_t bytes) noexcept override;
+  bool submit() noexcept override;
   std::span<const std::byte> receive() noexcept override;
 
  private:
@@ -28,7 +30,9 @@ class BareWire final : public Wire {
   void attend() noexcept;
 
   const std::unique_ptr<Device> device_;
-  std::array<rte_mbuf*, 1> frame_{};  ///< what `receive` gave last is in it
+  std::array<rte_mbuf*, Port::kBatch> frames_{};  ///< of the last burst
+  std::size_t count_ = 0;                         ///< of them
+  std::size_t next_ = 0;                          ///< to be given out; the one before it was last
   std::uint64_t attend_at_ = 0;
 };
 

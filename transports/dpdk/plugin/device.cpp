@@ -219,8 +219,8 @@ void Device::ask_for_checksum() noexcept {
   frame->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
 }
 
-void Device::submit() noexcept {
-  if (count_ == 0) return;
+bool Device::submit() noexcept {
+  if (count_ == 0) return true;
   const std::uint16_t sent =
       started_ && up_ && !lost() ? rte_eth_tx_burst(port_, 0, collected_.data(), count_) : 0;
   std::uint16_t left = 0;
@@ -233,6 +233,7 @@ void Device::submit() noexcept {
     }
   }
   count_ = left;
+  return left == 0;
 }
 
 std::size_t Device::receive(std::span<rte_mbuf*> frames) noexcept {

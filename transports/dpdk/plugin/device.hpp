@@ -40,7 +40,8 @@ class Device {
   std::byte* collect(std::size_t bytes) noexcept;
   /// The frame that `collect` gave last: the card is to do the checksum of its IPv4 head.
   void ask_for_checksum() noexcept;
-  void submit() noexcept;
+  /// False: some frames had to stay.
+  bool submit() noexcept;
   std::size_t receive(std::span<rte_mbuf*> frames) noexcept;
 
   /// Looks after it, now and then: who connects, who is gone.
