@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -23,6 +24,9 @@ struct WireFaults {
   std::uint64_t late_ns = 100'000;
   std::uint64_t blackout_from_ns = 0;  ///< nothing that is sent then arrives
   std::uint64_t blackout_to_ns = 0;
+  /// The receiver stands still so often, for so long: what comes meanwhile is taken afterwards.
+  std::uint64_t stall_every_ns = 0;
+  std::uint64_t stall_ns = 0;
   std::size_t most_waiting = 100'000;  ///< then it is full
 };
 
@@ -88,6 +92,10 @@ class LossyWire final : public Wire {
     }
     std::uint64_t arrival_ns = now_ns_ + faults_.delay_ns;
     if (random_.chance(faults_.reorder_permille)) arrival_ns += random_.below(faults_.late_ns);
+    if (faults_.stall_every_ns > 0) {
+      const std::uint64_t phase_ns = arrival_ns % faults_.stall_every_ns;
+      arrival_ns += faults_.stall_ns - std::min(phase_ns, faults_.stall_ns);
+    }
     waiting_.emplace(arrival_ns, std::move(copy));
   }
 

@@ -64,6 +64,42 @@ std::string loss_of_single_packets(std::uint64_t seed) {
   return {};
 }
 
+/// One write after the other, to a peer that stands still for 8 ms of every 50. Who took that for a
+/// round trip would wait tens of milliseconds for the losses that follow.
+std::string losses_behind_stalls(std::uint64_t seed) {
+  constexpr std::uint64_t kEveryNs = 50'000'000;
+  constexpr std::uint64_t kStallNs = 8'000'000;
+  PairScenario scenario{
+      .seed = seed,
+      .faults = {.loss_permille = 100, .stall_every_ns = kEveryNs, .stall_ns = kStallNs},
+      .words = 400'000,
+      .one_way = true,
+      .alone = true};
+  PacketPair pair(scenario);
+  const std::uint64_t began_ns = pair.now_ns();
+  if (auto wrong = pair.run(); !wrong.empty()) return wrong;
+  const std::uint64_t took_ns = pair.now_ns() - began_ns;
+  const std::uint64_t lost_ns = took_ns / (pair.side(0).wire->lost() + pair.side(1).wire->lost());
+  if (lost_ns > 650'000) return "a loss took " + std::to_string(lost_ns) + " ns";
+  return {};
+}
+
+/// Far more to say than a narrowed window holds.
+std::string pacing(std::uint64_t seed) {
+  constexpr std::uint64_t kMostAtOnce = 4 + 1;  // of data; and an acknowledgement alone
+  PairScenario scenario{.seed = seed,
+                        .faults = {.loss_permille = 20},
+                        .credit = 64,
+                        .words = 40'000,
+                        .one_way = true};
+  PacketPair pair(scenario);
+  if (auto wrong = pair.run(); !wrong.empty()) return wrong;
+  const std::uint64_t burst = pair.side(0).largest_burst;
+  if (burst == 0) return "the window was as wide as without loss";
+  if (burst > kMostAtOnce) return std::to_string(burst) + " packets went at once";
+  return {};
+}
+
 std::string heavy_loss(std::uint64_t seed) {
   return runs({.seed = seed, .faults = {.loss_permille = 300}, .words = 20'000});
 }
@@ -179,6 +215,20 @@ std::string a_packet_that_comes_twice(std::uint64_t /*seed*/) {
   return lone.link.counts().received_again == 2 ? "" : "it was not counted";
 }
 
+/// Nobody waits for a timer whose packets fill a window.
+std::string many_packets(std::uint64_t /*seed*/) {
+  LoneLink lone;
+  const auto answered = [&] {
+    lone.link.send(2'000, lone.wire, false);
+    return lone.link.counts().acknowledgements_sent > 0;
+  };
+  for (std::uint64_t i = 0; i < 16; ++i) {
+    if (answered()) return "acknowledged after " + std::to_string(i);
+    lone.hear(made({.transmission = i + 1, .sequence = i}, word_written(7)));
+  }
+  return answered() ? "" : "16 packets were not acknowledged at once";
+}
+
 // ---- encrypted ---------------------------------------------------------------------------------
 
 /// Nothing that is written can be read on the wire.
@@ -249,6 +299,8 @@ const std::vector<PacketCheck>& packet_checks() {
       {"OneWay", one_way},
       {"ALittleLoss", a_little_loss},
       {"LossOfSinglePackets", loss_of_single_packets},
+      {"LossesBehindStalls", losses_behind_stalls},
+      {"Pacing", pacing},
       {"HeavyLoss", heavy_loss},
       {"Everything", everything},
       {"Damage", damage},
@@ -261,6 +313,7 @@ const std::vector<PacketCheck>& packet_checks() {
       {"APacketBeyondTheWindow", a_packet_beyond_the_window},
       {"APacketOfAnotherLink", a_packet_of_another_link},
       {"APacketThatComesTwice", a_packet_that_comes_twice},
+      {"ManyPackets", many_packets},
       {"Secrecy", secrecy},
       {"AnotherKey", another_key},
       {"Encrypted", encrypted},

@@ -62,6 +62,7 @@ void PacketPair::write(Side& mine, const Side& peer) {
     return;
   }
   if (!has_words_left(mine) || now_ns_ < mine.next_write_ns) return;
+  if (scenario_.alone && !mine.link->settled()) return;
   const std::uint64_t room = kRingWords - (mine.written - peer.seen);
   const std::uint64_t to_end = kRingWords - mine.written % kRingWords;
   const std::uint64_t most = std::min({room, to_end, scenario_.words - mine.written});
@@ -80,6 +81,14 @@ void PacketPair::write(Side& mine, const Side& peer) {
   mine.written += count;
   mine.row_due = mine.written;
   mine.next_write_ns = now_ns_ + scenario_.pause_ns;
+}
+
+void PacketPair::send(Side& mine) const {
+  const std::uint64_t before = mine.wire->sent();
+  const bool narrowed = mine.link->congestion_window() < scenario_.credit;
+  mine.link->send(now_ns_, *mine.wire, false);
+  const std::uint64_t burst = mine.wire->sent() - before;
+  if (narrowed) mine.largest_burst = std::max(mine.largest_burst, burst);
 }
 
 std::string PacketPair::look(Side& mine) const {
@@ -133,7 +142,7 @@ std::string PacketPair::run() {
       }
       write(mine, peer);
       if (mine.random.chance(500)) write(mine, peer);
-      mine.link->send(now_ns_, *mine.wire, false);
+      send(mine);
     }
     for (const Side& one : sides_) {
       if (const auto reason = one.link->down()) {

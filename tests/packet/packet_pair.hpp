@@ -21,6 +21,7 @@ struct PairScenario {
   std::uint64_t words = 4'000;  ///< that each side writes, as writes of 1 to 100
   bool one_way = false;         ///< only the first side writes
   std::uint64_t pause_ns = 0;   ///< between writes
+  bool alone = false;           ///< a write waits until the peer has those before it
   bool encrypted = false;
   std::uint64_t renew_every_ns = 0;  ///< a new key is due so often; 0: never
   std::uint64_t give_up_ns = 5'000'000'000;
@@ -53,6 +54,7 @@ class PacketPair {
     std::uint64_t row_due = 0;  ///< to be posted
     std::uint64_t next_write_ns = 0;
     std::uint32_t narrowest = kMostOutstanding;
+    std::uint64_t largest_burst = 0;  ///< packets sent at once while the window was narrowed
     std::uint64_t mark = 0;
     NumberJudge numbers;
     Random random{0};
@@ -62,6 +64,7 @@ class PacketPair {
 
  private:
   void write(Side& mine, const Side& peer);
+  void send(Side& mine) const;
   std::string look(Side& mine) const;
   [[nodiscard]] bool over() const;
   [[nodiscard]] std::uint64_t next_event_ns() const;

@@ -35,8 +35,8 @@ class Congestion {
 
   /// The distance between packets, when they take `round_trip_ns`: 0 while nothing is lost.
   [[nodiscard]] std::uint64_t gap_ns(std::uint64_t round_trip_ns) const noexcept {
-    return narrowed() ? static_cast<std::uint64_t>(static_cast<double>(round_trip_ns) / window_)
-                      : 0;
+    if (!narrowed() || mutant(Mutant::never_pace)) return 0;
+    return static_cast<std::uint64_t>(static_cast<double>(round_trip_ns) / window_);
   }
 
  private:

@@ -11,9 +11,12 @@ namespace lockstep::transports::packet {
 /// nanoseconds, without its least timer of a second.
 class RoundTrip {
  public:
-  /// A packet came back after `sample_ns`.
+  /// A packet came back after `sample_ns`. More than twice of what was waited for counts as that:
+  /// one of the members stood still meanwhile, and should it be the wire, the next ones say so,
+  /// too.
   void take(std::uint64_t sample_ns) noexcept {
-    const auto sample = static_cast<double>(sample_ns);
+    auto sample = static_cast<double>(sample_ns);
+    if (measured_ && !mutant(Mutant::trust_stalls)) sample = std::min(sample, 2 * plain_ns());
     if (!measured_) {
       measured_ = true;
       smoothed_ns_ = sample;
@@ -33,10 +36,8 @@ class RoundTrip {
   /// brought nothing: it doubles, up to kMostNs or the plain timeout if that is longer.
   [[nodiscard]] std::uint64_t timeout_ns(std::uint32_t attempts) const noexcept {
     if (mutant(Mutant::fixed_timer)) return 200'000'000;
-    const double plain = measured_ ? smoothed_ns_ + std::max(4 * deviation_ns_, kGrainNs)
-                                   : 3 * static_cast<double>(kFirstNs);
     // The peer may wait as long as this member would before it acknowledges.
-    const auto once = static_cast<std::uint64_t>(plain) + acknowledge_within_ns();
+    const auto once = static_cast<std::uint64_t>(plain_ns()) + acknowledge_within_ns();
     return std::max(once, std::min(once << std::min(attempts, 20U), kMostNs));
   }
 
@@ -47,6 +48,11 @@ class RoundTrip {
   }
 
  private:
+  [[nodiscard]] double plain_ns() const noexcept {
+    return measured_ ? smoothed_ns_ + std::max(4 * deviation_ns_, kGrainNs)
+                     : 3 * static_cast<double>(kFirstNs);
+  }
+
   static constexpr std::uint64_t kFirstNs = 200'000;  ///< assumed until one was measured
   static constexpr double kGrainNs = 10'000;          ///< a turn of a loop with other work in it
   static constexpr std::uint64_t kMostNs = 50'000'000;
