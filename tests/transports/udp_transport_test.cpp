@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <cstring>
+#include <deque>
 #include <thread>
 
 #include "runtime/endpoint.hpp"
@@ -182,6 +183,83 @@ TEST(UdpSockets, APortThatIsTakenIsReplacedAndTold) {
   EXPECT_NE((*second)->port(), (*first)->port());
   ASSERT_EQ(notices.lines().size(), 1U);
   EXPECT_THAT(notices.lines()[0], HasSubstr("is taken"));
+}
+
+/// A socket that sends to two others of this host.
+class UdpBursts : public testing::Test {
+ protected:
+  struct End {
+    runtime::Endpoint address;
+    std::unique_ptr<UdpSocket> socket;
+  };
+  static constexpr std::size_t kPacketBytes = 2'000;
+
+  void SetUp() override {
+    const auto addresses = launch::local_addresses("udp", 3, {}).value();
+    Notices notices;
+    for (std::size_t i = 0; i < ends_.size(); ++i) {
+      ends_[i].address = runtime::parse_endpoint(addresses[i]).value();
+      auto socket = UdpSocket::open(ends_[i].address, kPacketBytes, 1 << 20, notices);
+      ASSERT_TRUE(socket) << socket.error().message;
+      ends_[i].socket = std::move(*socket);
+    }
+  }
+  /// A packet of that many bytes, all of them its number.
+  void collect(std::size_t to, std::size_t bytes) {
+    const auto number = static_cast<std::byte>(sent_.size() + 1);
+    sent_.emplace_back(bytes, number);
+    to_.push_back(to);
+    ends_[0].socket->collect(sent_.back(), ends_[to].address);
+  }
+  /// All that was sent comes, each packet whole and in order.
+  void expect_all() {
+    ends_[0].socket->submit();
+    for (const std::size_t end : {1U, 2U}) {
+      std::vector<std::vector<std::byte>> wanted;
+      for (std::size_t i = 0; i < sent_.size(); ++i) {
+        if (to_[i] == end) wanted.push_back(sent_[i]);
+      }
+      EXPECT_EQ(received(*ends_[end].socket, wanted.size()), wanted) << end;
+    }
+  }
+  static std::vector<std::vector<std::byte>> received(UdpSocket& socket, std::size_t count) {
+    std::vector<std::vector<std::byte>> packets;
+    const runtime::TscClock clock;
+    const std::uint64_t deadline_ns = clock.now_ns() + 10 * kSecond;
+    while (packets.size() < count && clock.now_ns() < deadline_ns) {
+      const std::size_t came = socket.receive();
+      for (std::size_t i = 0; i < came; ++i) {
+        packets.emplace_back(socket.packet(i).begin(), socket.packet(i).end());
+      }
+    }
+    return packets;
+  }
+
+  std::array<End, 3> ends_;
+  std::deque<std::vector<std::byte>> sent_;  ///< they must stay where they are
+  std::vector<std::size_t> to_;
+};
+
+TEST_F(UdpBursts, ArriveAsThePacketsTheyWere) {
+  for (int i = 0; i < 5; ++i) collect(1, 1'000);
+  collect(1, 500);    // the last of a message may be shorter
+  collect(1, 1'000);  // and ends it
+  collect(2, 1'000);
+  collect(1, 1'000);
+  collect(1, 1'001);
+  collect(2, 1);
+  for (int i = 0; i < 40; ++i) collect(2, 1'400);  // more than are collected, or fit a message
+  expect_all();
+}
+
+// A socket without checksums cannot have its messages cut.
+TEST_F(UdpBursts, ArriveWhereTheKernelCutsNothing) {
+  const int on = 1;
+  ASSERT_EQ(::setsockopt(ends_[0].socket->descriptor(), SOL_SOCKET, SO_NO_CHECK, &on, sizeof on),
+            0);
+  for (int i = 0; i < 10; ++i) collect(1, 1'000);
+  for (int i = 0; i < 10; ++i) collect(2, 1'000);
+  expect_all();
 }
 
 TEST(UdpSockets, AnAddressOfAnotherHostIsExplained) {

@@ -1,12 +1,23 @@
 #include "transports/udp/udp_socket.hpp"
 
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 namespace lockstep::transports {
 namespace {
+
+/// Of a message that is cut: what one IP packet could hold.
+constexpr std::size_t kMostCut = 65'000;
+
+/// The kernel before 4.18, a way without checksums, a packet larger than that way takes whole.
+bool cannot_cut(int error) {
+  return error == EINVAL || error == EIO || error == ENOPROTOOPT || error == EMSGSIZE;
+}
 
 /// More than a packet may have, so that a longer one shows.
 constexpr std::size_t kOneMore = 8;
@@ -32,8 +43,6 @@ UdpSocket::UdpSocket(Descriptor socket, std::size_t packet_bytes)
     in_pieces_[i] = {buffer_.get() + i * packet_bytes_, packet_bytes_};
     in_[i].msg_hdr.msg_iov = &in_pieces_[i];
     in_[i].msg_hdr.msg_iovlen = 1;
-    out_[i].msg_hdr.msg_iov = &out_pieces_[i];
-    out_[i].msg_hdr.msg_iovlen = 1;
   }
 }
 
@@ -72,20 +81,65 @@ Expected<std::unique_ptr<UdpSocket>> UdpSocket::open(const runtime::Endpoint& mi
 void UdpSocket::collect(std::span<const std::byte> packet, const runtime::Endpoint& to) noexcept {
   if (collected_ == kBatch) submit();
   out_pieces_[collected_] = {const_cast<std::byte*>(packet.data()), packet.size()};
-  msghdr& head = out_[collected_].msg_hdr;
-  head.msg_name = const_cast<sockaddr*>(to.generic());
-  head.msg_namelen = to.length;
+  out_to_[collected_] = &to;
   ++collected_;
 }
 
+std::size_t UdpSocket::alike(std::size_t first) const noexcept {
+  if (!cuts_) return 1;
+  const std::size_t size = out_pieces_[first].iov_len;
+  std::size_t bytes = size;
+  std::size_t count = 1;
+  // The last may be shorter.
+  for (; first + count < collected_ && out_pieces_[first + count - 1].iov_len == size; ++count) {
+    const std::size_t next = out_pieces_[first + count].iov_len;
+    if (out_to_[first + count] != out_to_[first] || next > size) break;
+    bytes += next;
+    if (bytes > kMostCut) break;
+  }
+  return count;
+}
+
+std::size_t UdpSocket::make_messages(std::size_t first) noexcept {
+  std::size_t messages = 0;
+  for (std::size_t count = 0; first < collected_; first += count) {
+    count = alike(first);
+    msghdr& head = out_[messages].msg_hdr;
+    head.msg_name = const_cast<sockaddr*>(out_to_[first]->generic());
+    head.msg_namelen = out_to_[first]->length;
+    head.msg_iov = &out_pieces_[first];
+    head.msg_iovlen = count;
+    head.msg_control = nullptr;
+    head.msg_controllen = 0;
+    if (count > 1) {
+      head.msg_control = cuts_of_[messages].bytes.data();
+      head.msg_controllen = cuts_of_[messages].bytes.size();
+      cmsghdr* const cut = CMSG_FIRSTHDR(&head);
+      cut->cmsg_level = SOL_UDP;
+      cut->cmsg_type = UDP_SEGMENT;
+      cut->cmsg_len = CMSG_LEN(sizeof(std::uint16_t));
+      const auto size = static_cast<std::uint16_t>(out_pieces_[first].iov_len);
+      std::memcpy(CMSG_DATA(cut), &size, sizeof size);
+    }
+    ++messages;
+  }
+  return messages;
+}
+
 void UdpSocket::submit() noexcept {
-  std::size_t sent = 0;
-  while (sent < collected_) {
-    const int took = ::sendmmsg(socket_.get(), out_.data() + sent,
-                                static_cast<unsigned>(collected_ - sent), MSG_NOSIGNAL);
+  for (std::size_t sent = 0; sent < collected_;) {
+    const std::size_t messages = make_messages(sent);
+    const int took =
+        ::sendmmsg(socket_.get(), out_.data(), static_cast<unsigned>(messages), MSG_NOSIGNAL);
     if (took <= 0 && errno == EINTR) continue;
+    if (took <= 0 && out_[0].msg_hdr.msg_iovlen > 1 && cannot_cut(errno)) {
+      cuts_ = false;
+      continue;
+    }
     // The first of them was refused (no route, no room, a rule of the firewall): that one is lost.
-    sent += took > 0 ? static_cast<std::size_t>(took) : 1;
+    for (int i = 0; i < std::max(took, 1); ++i) {
+      sent += out_[static_cast<std::size_t>(i)].msg_hdr.msg_iovlen;
+    }
   }
   collected_ = 0;
 }

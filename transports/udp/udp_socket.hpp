@@ -16,8 +16,10 @@
 
 namespace lockstep::transports {
 
-/// One UDP socket for all peers. What is to be sent is collected and goes with one sendmmsg(2);
-/// what is there comes with one recvmmsg(2), or with one recv(2) while packets come singly: an
+/// One UDP socket for all peers. What is to be sent is collected and goes with one sendmmsg(2), in
+/// which packets of one size for one peer are one message that the kernel, or the card, cuts
+/// (UDP_SEGMENT, udp(7)): a full window passes through the kernel once instead of packet by packet.
+/// What is there comes with one recvmmsg(2), or with one recv(2) while packets come singly: an
 /// empty look is the most frequent call of a reactor that spins.
 ///
 /// The reactor's thread only; nothing blocks or allocates after `open`.
@@ -51,14 +53,24 @@ class UdpSocket {
 
  private:
   UdpSocket(Descriptor socket, std::size_t packet_bytes);
+  /// Makes messages of what was collected from `first` on; how many.
+  std::size_t make_messages(std::size_t first) noexcept;
+  /// How many packets from `first` on can be one message.
+  [[nodiscard]] std::size_t alike(std::size_t first) const noexcept;
 
   Descriptor socket_;
   std::size_t packet_bytes_;
   std::uint16_t port_ = 0;
   std::size_t held_bytes_ = 0;
   bool came_in_numbers_ = false;  ///< more than one packet, the last time
+  bool cuts_ = true;              ///< the kernel can cut a message into packets
   std::size_t collected_ = 0;
   std::array<iovec, kBatch> out_pieces_{};
+  std::array<const runtime::Endpoint*, kBatch> out_to_{};
+  struct alignas(cmsghdr) Cut {
+    std::array<std::byte, CMSG_SPACE(sizeof(std::uint16_t))> bytes{};
+  };
+  std::array<Cut, kBatch> cuts_of_{};
   std::array<mmsghdr, kBatch> out_{};
   std::array<iovec, kBatch> in_pieces_{};
   std::array<mmsghdr, kBatch> in_{};
