@@ -179,7 +179,7 @@ TEST_P(Nodes, TryAgainUntilTheOthersAreThere) {
   ASSERT_NO_FATAL_FAILURE(start_all());
 }
 
-INSTANTIATE_TEST_SUITE_P(Media, Nodes, testing::Values("shm", "tcp"),
+INSTANTIATE_TEST_SUITE_P(Media, Nodes, testing::Values("shm", "tcp", "udp", "auto"),
                          [](const auto& tested) { return std::string(tested.param); });
 
 class KeyedNodes : public Nodes {

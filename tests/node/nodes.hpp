@@ -31,10 +31,11 @@ class Nodes : public testing::TestWithParam<const char*> {
   Nodes() {
     std::string name = testing::TempDir() + "lockstep-node-XXXXXX";
     folder_ = ::mkdtemp(name.data());
-    if (std::string_view(GetParam()) == "tcp") {
-      addresses_ = fmt::format("addresses = [\"{}\"]\n",
-                               fmt::join(launch::local_addresses("tcp", 3, {}).value(), "\", \""));
-    }
+    const std::string medium = GetParam();
+    if (medium == "shm") return;
+    const std::string family = medium == "auto" ? "tcp" : medium;
+    addresses_ = fmt::format("addresses = [\"{}\"]\n",
+                             fmt::join(launch::local_addresses(family, 3, {}).value(), "\", \""));
   }
   ~Nodes() override {
     nodes_.clear();

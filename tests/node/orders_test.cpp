@@ -165,7 +165,7 @@ TEST_P(Engines, RefuseWhatIsNoOrder) {
   EXPECT_NE(digest("b").find("1 orders rest\n  1 orders, "), std::string::npos);
 }
 
-INSTANTIATE_TEST_SUITE_P(Media, Engines, testing::Values("shm", "tcp"),
+INSTANTIATE_TEST_SUITE_P(Media, Engines, testing::Values("shm", "tcp", "udp", "auto"),
                          [](const auto& tested) { return std::string(tested.param); });
 
 }  // namespace
