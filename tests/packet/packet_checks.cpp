@@ -65,8 +65,10 @@ std::string loss_of_single_packets(std::uint64_t seed) {
 }
 
 /// One write after the other, to a peer that stands still for 8 ms of every 50. Who took that for a
-/// round trip would wait tens of milliseconds for the losses that follow.
+/// round trip would wait tens of milliseconds for the losses that follow. It takes many losses for
+/// their average to tell, so every fifth seed has to do.
 std::string losses_behind_stalls(std::uint64_t seed) {
+  if (seed % 5 != 1) return {};
   constexpr std::uint64_t kEveryNs = 50'000'000;
   constexpr std::uint64_t kStallNs = 8'000'000;
   PairScenario scenario{

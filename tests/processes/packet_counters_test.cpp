@@ -43,7 +43,8 @@ TEST(PacketCounters, TellOfStrangersPackets) {
         ::sendto(stranger.get(), packet.data(), packet.size(), 0, member.generic(), member.length),
         0);
   }
-  EXPECT_TRUE(turn_until(reactor, [&] { return counted(file, ".packets.rejected") == kStrange; }));
+  // More, where the other member was faster and spoke before this one had its link.
+  EXPECT_TRUE(turn_until(reactor, [&] { return counted(file, ".packets.rejected") >= kStrange; }));
   EXPECT_TRUE(turn_until(reactor, [&] { return counted(file, ".packets.received") > 0; }));
   EXPECT_EQ(observer.losses, 0U);
   announce((*orders)[0].end, 1);
