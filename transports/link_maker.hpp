@@ -24,6 +24,8 @@ class LinkMaker {
   /// What the peer must be told, who was met near or not (see Conversation). Nothing of an offer
   /// before to the same peer is used again.
   virtual Expected<Offer> offer_for(LinkId link, bool near) = 0;
+  /// The last offer to this peer will not be used: lets go of what it holds.
+  virtual void withdraw(LinkId /*link*/) noexcept {}
   /// The link, out of what was offered last and what the peer offered in turn.
   virtual Expected<std::unique_ptr<Newcomer>> make(MetPeer&& peer) = 0;
 };

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <fstream>
 #include <functional>
 #include <future>
 #include <optional>
@@ -31,8 +32,20 @@ constexpr std::size_t kRegionBytes = 1 << 20;
 /// What two members of transport "auto" on this host choose for their link.
 struct Choices {
   std::optional<LinkChoice> of[2];
-  std::string notices[2];  ///< of the link
+  std::string notices[2];        ///< of the link
+  std::uint64_t pinned_kib = 0;  ///< by both, for devices, while they were there
 };
+
+/// What devices keep in memory for this process (proc(5), VmPin).
+std::uint64_t pinned_kib() {
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  while (status >> word && word != "VmPin:") {
+  }
+  std::uint64_t kib = 0;
+  status >> kib;
+  return kib;
+}
 
 /// Each from a thread of its own, which begins with `prepare`; the second comes `later`.
 Choices meet(
@@ -73,6 +86,7 @@ Choices meet(
   std::this_thread::sleep_for(later);
   std::thread second(live, 1);
   for (std::promise<void>& one : met) one.get_future().wait();
+  choices.pinned_kib = pinned_kib();
   over.set_value();
   first.join();
   second.join();
@@ -153,7 +167,9 @@ class VerbsChoice : public testing::Test {
 };
 
 TEST_F(VerbsChoice, IsRdmaWhereBothHaveADevice) {
-  expect_both(meet(far("verbs")), {.medium = Medium::verbs, .no_shm = Obstacle::unsealed});
+  const Choices choices = meet(far("verbs"));
+  expect_both(choices, {.medium = Medium::verbs, .no_shm = Obstacle::unsealed});
+  EXPECT_GE(choices.pinned_kib, 2 * 2 * kRegionBytes / 1'024);
 }
 
 TEST_F(VerbsChoice, IsTcpWhereOneHasNone) {
@@ -165,6 +181,8 @@ TEST_F(VerbsChoice, IsTcpWhereOneHasNone) {
   EXPECT_EQ(choices.of[1]->medium, Medium::tcp);
   EXPECT_EQ(choices.of[0]->no_verbs, Obstacle::peer_no_device);
   EXPECT_EQ(choices.of[1]->no_verbs, Obstacle::no_device);
+  // What the first offered in vain is not kept.
+  EXPECT_LT(choices.pinned_kib, kRegionBytes / 1'024);
 }
 
 /// For the calling thread, and those that it starts, the limit of locked memory is in force.

@@ -83,12 +83,18 @@ class AutoTransport::Maker final : public LinkMaker {
   [[nodiscard]] bool life_lines() const noexcept override { return true; }
 
   Expected<Offer> offer_for(LinkId link, bool near) override {
+    withdraw(link);
     Rdma& rdma = rdma_[link] = {};
     auto offer = near ? shm_->offer_for(link, near) : far_offer_for(link, rdma);
     if (!offer) return offer;
     const int bits = (checksummed_ ? kChecksummed : 0) | (rdma.offered ? kHasRdma : 0);
     offer->parameters.insert(offer->parameters.begin(), static_cast<char>(kOffer | bits));
     return offer;
+  }
+
+  /// A queue pair, and a region that stays in memory.
+  void withdraw(LinkId link) noexcept override {
+    if (rdma_[link].offered) verbs_->withdraw(link);
   }
 
   Expected<std::unique_ptr<Newcomer>> make(MetPeer&& peer) override {
@@ -101,6 +107,7 @@ class AutoTransport::Maker final : public LinkMaker {
                       .there = true,
                       .checksummed = (bits & kChecksummed) != 0};
     const LinkChoice choice = choice_of(peer, route.kind, (bits & kHasRdma) != 0);
+    if (route.kind != kVerbs) withdraw(peer.rank);
     const std::string& refusal = rdma_[peer.rank].refusal;
     auto made = maker(route.kind).make(std::move(peer));
     if (!made) return made;

@@ -156,11 +156,15 @@ class VerbsTransport::Maker final : public LinkMaker {
   [[nodiscard]] bool life_lines() const noexcept override { return true; }
 
   Expected<Offer> offer_for(LinkId link, bool /*near*/) override {
-    offered_[link].drop();
-    offered_[link] = VerbsLink();
+    withdraw(link);
     auto made = offered_[link].create(device_, completions_, link, shape_);
     if (!made) return std::unexpected(made.error());
     return Offer{.parameters = encode(offered_[link].parameters(device_)), .descriptors = {}};
+  }
+
+  void withdraw(LinkId link) noexcept override {
+    offered_[link].drop();
+    offered_[link] = VerbsLink();
   }
 
   Expected<std::unique_ptr<Newcomer>> make(MetPeer&& peer) override {
