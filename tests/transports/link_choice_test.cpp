@@ -16,6 +16,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "runtime/doorbell.hpp"
 #include "runtime/entropy.hpp"
@@ -72,7 +73,10 @@ Choices meet(
                  .doorbell = bell.descriptor()},
                 [](std::uint32_t, const std::string&) -> Expected<void> { return {}; });
     EXPECT_TRUE(connection) << connection.error().message;
-    for (Arrival& arrival : connection ? connection->greeter->take() : std::vector<Arrival>{}) {
+    // They stay: what a link takes is part of what is looked at.
+    std::vector<Arrival> arrivals;
+    if (connection) arrivals = connection->greeter->take();
+    for (const Arrival& arrival : arrivals) {
       if (arrival.purpose != Purpose::link) continue;
       choices.of[rank] = arrival.choice;
       for (const std::string& line : arrival.newcomer->notices().lines()) {
