@@ -12,7 +12,7 @@
 namespace lockstep::bench {
 
 /// A table of runs: every scenario with every transport, every number of members and every size.
-/// With these defaults it takes less than a minute on two CPUs without an RDMA device.
+/// With these defaults it takes a minute on two CPUs without an RDMA device.
 struct SuiteOptions {
   std::vector<Scenario> scenarios{Scenario::latency, Scenario::throughput};
   std::vector<std::string> transports{"shm", "tcp", "udp", "dpdk", "verbs"};
