@@ -18,7 +18,7 @@ namespace lockstep::transports {
 
 /// One UDP socket for all peers. What is to be sent is collected and goes with one sendmmsg(2), in
 /// which packets of one size for one peer are one message that the kernel, or the card, cuts
-/// (UDP_SEGMENT, udp(7)): a full window passes through the kernel once instead of packet by packet.
+/// (UDP_SEGMENT, udp(7)): up to 65 000 bytes pass through the kernel at once, not packet by packet.
 /// What is there comes with one recvmmsg(2), or with one recv(2) while packets come singly: an
 /// empty look is the most frequent call of a reactor that spins.
 ///
