@@ -1,8 +1,4 @@
 #include <gtest/gtest.h>
-#include <linux/bpf.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <cstdint>
 #include <functional>
@@ -219,54 +215,6 @@ TEST_P(PartitionedGroup, AMemberWhoseInterfaceIsRemovedWaitsAndTheOthersGoOn) {
   ASSERT_TRUE(group_.wait_for_progress({0, 1}, 300));
   ASSERT_NO_FATAL_FAILURE(group_.expect_to_settle({0, 1}));
 }
-
-#ifdef LOCKSTEP_HAS_DPDK
-/// Whether this process may make XDP sockets, and the map that leads packets to them (bpf(2)).
-bool may_use_xdp() {
-  const transports::Descriptor socket(::socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0));
-  bpf_attr map{};
-  map.map_type = BPF_MAP_TYPE_XSKMAP;
-  map.key_size = map.value_size = 4;
-  map.max_entries = 1;
-  const transports::Descriptor made(
-      static_cast<int>(::syscall(SYS_bpf, BPF_MAP_CREATE, &map, sizeof map)));
-  return socket.open() && made.open();
-}
-
-// An XDP socket takes everything that its queue receives, so members meet over another network: a
-// second cable is for DPDK alone.
-TEST(XdpGroup, OrdersOverACableOfItsOwnAndGoesOnWithoutADeadMember) {
-  auto made = Partitions::create(2);
-  if (!made && made.error().code == ErrorCode::not_supported) {
-    GTEST_SKIP() << "platform limit: " << made.error().message;
-  }
-  ASSERT_TRUE(made) << made.error().message;
-  if (!may_use_xdp()) GTEST_SKIP() << "platform limit: no XDP sockets, or no BPF for them";
-  const Partitions network = std::move(*made);
-  const auto cabled = network.network_of(0).ip(
-      fmt::format("link add xdp0 type veth peer name xdp0 netns {}\nlink set xdp0 up\n",
-                  network.network_of(1).path()));
-  ASSERT_TRUE(cabled) << cabled.error().message;
-  ASSERT_TRUE(network.network_of(1).ip("link set xdp0 up\n"));
-  ASSERT_TRUE(network.network_of(0).wait_until_running("xdp0"));
-  GroupConfig config = group_of(2, 0, unique_name("xdp"));
-  config.transport = "dpdk";
-  config.dpdk_devices = "net_af_xdp0,iface=xdp0";
-  for (std::uint32_t rank = 0; rank < 2; ++rank) {
-    config.addresses.push_back(network.address(rank) + ":7000");
-  }
-  RunningGroup group;
-  ASSERT_NO_FATAL_FAILURE(
-      group.start(config, {kLoad}, [&](std::uint32_t member, const std::function<int()>& body) {
-        return network.start_in(member, body);
-      }));
-  ASSERT_TRUE(group.wait_for_progress({0, 1}, 2'000));
-  group.kill(1);
-  ASSERT_TRUE(group.wait_for_view({0}));
-  ASSERT_TRUE(group.wait_for_progress({0}, 300));
-  ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0}));
-}
-#endif
 
 // Alone, it is told nothing: when it hears the others again it asks, and comes back.
 TEST_P(PartitionedGroup, WhoWasAloneComesBackWhenThePartitionHeals) {

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "transports/dpdk/plugin/eal.hpp"
+#include "transports/dpdk/plugin/xdp_pool.hpp"
 
 namespace lockstep::transports::dpdk {
 namespace {
@@ -131,8 +132,11 @@ Expected<void> Device::make_pool() {
       receive_slots_ + send_slots_ + 2U * static_cast<unsigned>(Port::kBatch) + 2 * kAtHand;
   const auto room = static_cast<std::uint16_t>(
       std::max<unsigned>(RTE_MBUF_DEFAULT_BUF_SIZE, RTE_PKTMBUF_HEADROOM + mtu_ + kHeadRoom));
-  pool_ = rte_pktmbuf_pool_create(fmt::format("lockstep{}", made++).c_str(), buffers, kAtHand, 0,
-                                  room, SOCKET_ID_ANY);
+  const std::string pool_name = fmt::format("lockstep{}", made++);
+  pool_ =
+      name_.starts_with("net_af_xdp")
+          ? make_xdp_pool(pool_name, send_slots_, kAtHand)
+          : rte_pktmbuf_pool_create(pool_name.c_str(), buffers, kAtHand, 0, room, SOCKET_ID_ANY);
   if (pool_ != nullptr) return {};
   return fail(
       ErrorCode::no_memory,
