@@ -33,6 +33,7 @@ enum class Mutant : std::uint8_t {
   no_recheck_before_sleep,
   no_doorbell,
   beat_rings_doorbell,
+  show_more_than_held,
 };
 
 struct MutantSentence {
@@ -82,6 +83,8 @@ inline constexpr std::array kMutants{
                    "after a send step with something in it the sender looks at sleeping"},
     MutantSentence{Mutant::beat_rings_doorbell, "beat-rings-doorbell",
                    "an idle group sends only beats, and a beat never rings a doorbell"},
+    MutantSentence{Mutant::show_more_than_held, "show-more-than-held",
+                   "a stale read is only ever conservative"},
 };
 
 #ifdef LOCKSTEP_MUTANTS

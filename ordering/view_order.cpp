@@ -13,6 +13,8 @@ using transports::WriteOrder;
 
 namespace {
 
+constexpr std::uint64_t kAll = std::numeric_limits<std::uint64_t>::max();
+
 Trust trust_for(WriteOrder order) noexcept {
   switch (order) {
     case WriteOrder::first_word_last:
@@ -66,7 +68,8 @@ ViewOrder::ViewOrder(transports::Transport& transport, const ViewLayout& layout,
       ring = inbound.subspan(kRingOffset, layout.ring_bytes);
       const bool by_my_own = mutant(Mutant::own_write_order);
       trust = trust_for(by_my_own ? transport.write_order() : transport.read_order(link));
-      peers_.push_back({.rank = rank, .link = link, .row = row});
+      const bool holds_all = layout.senders.size() == 1 && may_send(layout, rank);
+      peers_.push_back({.rank = rank, .link = link, .row = row, .holds_all = holds_all});
     }
     if (!may_send(layout, rank)) continue;
     if (mine) my_stream_ = static_cast<std::uint32_t>(streams_.size());
@@ -80,7 +83,7 @@ ViewOrder::ViewOrder(transports::Transport& transport, const ViewLayout& layout,
   turn_ = {.sequence = turns_.sequence(layout.first_index, 0), .index = layout.first_index};
   last_timestamp_ns_ = layout.timestamp_ns;
   row_.issued = issued_;
-  row_.received_sequence = received_of_others();
+  row_.received_sequence = received_to_show();
   row_.delivered_sequence = turn_.sequence;
   row_version_ = 1;
   if (!is_sender()) return;
@@ -118,7 +121,7 @@ void ViewOrder::load_rows() noexcept {
   std::uint64_t tables = 0;
   for (Peer& peer : peers_) {
     tables += load_acquire(peer.row->table);
-    peer.received_sequence = load_acquire(peer.row->received_sequence);
+    peer.received_sequence = received_by(peer);
     peer.issued = load_acquire(peer.row->issued);
   }
   tables_ = tables;
@@ -197,17 +200,27 @@ bool ViewOrder::take_offender(std::uint32_t& rank) noexcept {
 // ---- deliver -----------------------------------------------------------------------------------
 
 std::uint64_t ViewOrder::received_of_others() const noexcept {
-  std::uint64_t least = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t least = kAll;
   for (std::uint32_t i = 0; i < streams_.size(); ++i) {
     if (i != my_stream_) least = std::min(least, turns_.sequence(streams_[i].received, i));
   }
   return least;
 }
 
+std::uint64_t ViewOrder::received_to_show() const noexcept {
+  const std::uint64_t received = received_of_others();
+  if (received != kAll || mutant(Mutant::show_more_than_held)) return received;
+  return turns_.sequence(layout_.first_index, 0);
+}
+
+std::uint64_t ViewOrder::received_by(const Peer& peer) noexcept {
+  return peer.holds_all ? kAll : load_acquire(peer.row->received_sequence);
+}
+
 std::uint64_t ViewOrder::stable_sequence() const noexcept {
   // Everybody holds his own stream as far as I have seen it, and I count no further.
   std::uint64_t least = received_of_others();
-  if (mutant(Mutant::stable_without_mine)) least = std::numeric_limits<std::uint64_t>::max();
+  if (mutant(Mutant::stable_without_mine)) least = kAll;
   if (is_sender()) least = std::min(least, turns_.sequence(issued_, my_stream_));
   if (mutant(Mutant::deliver_unstable)) return least;
   if (mutant(Mutant::stable_by_majority)) {
@@ -391,7 +404,7 @@ std::uint32_t ViewOrder::slowest_rank() const noexcept {
 
 std::uint32_t ViewOrder::rank_least_stable() const noexcept {
   std::uint32_t rank = layout_.my_rank;
-  std::uint64_t least = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t least = kAll;
   // Streams first: who has not issued its turns keeps the others from receiving past them, too.
   for (std::uint32_t i = 0; i < streams_.size(); ++i) {
     const std::uint64_t received = turns_.sequence(streams_[i].received, i);
@@ -413,7 +426,7 @@ std::uint64_t ViewOrder::turns_waiting_for(std::uint32_t rank) const noexcept {
   // Where two senders are: one that ran ahead has nobody to wait for.
   std::uint64_t furthest = 0;
   std::uint64_t second = 0;
-  std::uint64_t its = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t its = kAll;
   std::uint64_t there = its;  // all turns of the others before it are taken
   for (std::uint32_t i = 0; i < streams_.size(); ++i) {
     const std::uint64_t taken = i == my_stream_ ? issued_ : streams_[i].received;
@@ -425,7 +438,7 @@ std::uint64_t ViewOrder::turns_waiting_for(std::uint32_t rank) const noexcept {
   }
   std::uint64_t received = received_of_others();
   for (const Peer& peer : peers_) {
-    if (peer.rank == rank) received = load_acquire(peer.row->received_sequence);
+    if (peer.rank == rank) received = received_by(peer);
   }
   there = std::min(there, furthest);
   const std::uint64_t unused = second > its ? second - its : 0;

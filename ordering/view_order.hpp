@@ -116,6 +116,10 @@ class ViewOrder {
   [[nodiscard]] std::uint32_t stream_count() const noexcept {
     return static_cast<std::uint32_t>(streams_.size());
   }
+  /// What this member's row says that it holds of the others' streams, as a sequence. Never more
+  /// than it holds of some stream: what a view leaves in the others' memory has to be below all
+  /// sequences of the next one that uses it (ViewLayout::first_index).
+  [[nodiscard]] std::uint64_t shown_sequence() const noexcept { return row_.received_sequence; }
   /// Ends the view: delivers all turns before the trims (one index per stream, none above what this
   /// member holds) and nothing else.
   void deliver_through(std::span<const std::uint64_t> trims, MessageHandler& handler);
@@ -216,6 +220,7 @@ class ViewOrder {
     std::uint64_t issued = 0;
     std::uint64_t posted_position = 0;
     std::uint64_t row_version = 0;
+    bool holds_all = false;    ///< the only sender: there is nothing that it could lack
     bool rows_lost = false;    ///< it is posted nothing…
     bool frames_lost = false;  ///< …or rows only: its link was made anew
   };
@@ -235,8 +240,11 @@ class ViewOrder {
   void apply_next(Stream& stream, const FrameRef& frame, const Turn& turn, Delivered& delivered,
                   MessageHandler& handler);
   bool deliver_by_arrival(std::uint64_t stable, MessageHandler& handler);
-  /// What this member holds of all streams but its own: what it shows others.
+  /// What this member holds of all streams but its own; all, if there is no other.
   [[nodiscard]] std::uint64_t received_of_others() const noexcept;
+  /// The same as it is shown to others.
+  [[nodiscard]] std::uint64_t received_to_show() const noexcept;
+  [[nodiscard]] static std::uint64_t received_by(const Peer& peer) noexcept;
   [[nodiscard]] std::uint64_t stable_sequence() const noexcept;
   [[nodiscard]] std::uint64_t delivered_by_all() const noexcept;
   [[nodiscard]] std::uint32_t rank_least_stable() const noexcept;

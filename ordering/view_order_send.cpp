@@ -28,7 +28,7 @@ void ViewOrder::fill_turns() noexcept {
 }
 
 void ViewOrder::refresh_row(bool force_delivered) noexcept {
-  const std::uint64_t received = received_of_others();
+  const std::uint64_t received = received_to_show();
   if (mutant(Mutant::delivered_not_forced)) force_delivered = false;
   // A frame tells of its own turn and those before it: it needs no row.
   const bool nulls = issued_ != row_.issued && issued_ > frames_end_;

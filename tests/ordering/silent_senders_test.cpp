@@ -167,5 +167,41 @@ TEST_F(SilentSenders, NothingThatIsAwaitedIsKeptBack) {
   }
 }
 
+// Two views later the same memory is in use again, from an index on that is above all that members
+// hold, and this word would count there.
+TEST(OnlySender, ShowsNoMoreThanItHolds) {
+  runtime::ManualClock clock;
+  transports::SimNetwork network(
+      1, {.members = 2, .region_bytes = region_bytes(kRingBytes), .source_bytes = kRingBytes},
+      clock);
+  std::array<std::unique_ptr<ViewOrder>, 2> members;
+  for (std::uint32_t rank = 0; rank < 2; ++rank) {
+    const ViewLayout layout{.members = 2,
+                            .my_rank = rank,
+                            .senders = {0},
+                            .ring_bytes = kRingBytes,
+                            .nonces = {11, 12},
+                            .first_index = 7};
+    members[rank] = std::make_unique<ViewOrder>(network.endpoint(rank), layout);
+  }
+  Ignore ignore;
+  ASSERT_NE(members[0]->claim(64), nullptr);
+  members[0]->publish(0);
+  for (int round = 0; round < 10; ++round) {
+    for (const auto& member : members) {
+      const bool received = member->receive();
+      member->send(member->deliver(ignore) || received);
+    }
+    network.advance_to(clock.now_ns() + kLongNs);
+  }
+  EXPECT_EQ(members[0]->statistics().frames_delivered, 1U);
+  EXPECT_EQ(members[1]->statistics().frames_delivered, 1U);
+  EXPECT_LE(members[0]->shown_sequence(), 7U);
+  EXPECT_EQ(members[1]->shown_sequence(), 8U);
+  for (const auto& member : members) {
+    for (const std::uint32_t rank : {0U, 1U}) EXPECT_EQ(member->turns_waiting_for(rank), 0U);
+  }
+}
+
 }  // namespace
 }  // namespace lockstep::ordering

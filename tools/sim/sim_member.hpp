@@ -50,6 +50,7 @@ class SimMember final : public MessageHandler, public membership::ViewEvents {
   [[nodiscard]] bool takes_messages() const { return !lost_peer_ && views_.takes_messages(); }
   /// From here on it delivers what the survivors hold, whether or not the lost one held it.
   [[nodiscard]] bool wedged() { return views_.order().wedged(); }
+  [[nodiscard]] const ordering::ViewOrder& order() { return views_.order(); }
 
   /// This member's copy of the ring of `sender`.
   [[nodiscard]] std::span<std::byte> ring_of(std::uint32_t sender);

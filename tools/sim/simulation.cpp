@@ -9,6 +9,7 @@
 #include "tools/sim/layout.hpp"
 #include "tools/sim/older_epoch.hpp"
 #include "tools/sim/payload.hpp"
+#include "tools/sim/shown.hpp"
 
 namespace lockstep::sim::inline LOCKSTEP_VARIANT {
 namespace {
@@ -176,6 +177,9 @@ void Simulation::turn(std::uint32_t rank) {
   publish_burst(rank);
   const bool busy = member.loop->step(now_ns());
   if (member.left) return;
+  if (shows_more_than_it_holds(member.loop->order())) {
+    invariants_.note(fmt::format("words: member {} shows more than it holds", rank));
+  }
   member.refused = member.refused && !busy;
   member.next_ns = now_ns() + random_.between(plan.turn_ns / 2, 2 * plan.turn_ns);
   if (random_.chance(plan.stall_permille)) {

@@ -6,6 +6,7 @@
 #include <bit>
 
 #include "tools/sim/payload.hpp"
+#include "tools/sim/shown.hpp"
 #include "tools/sim/view_member.hpp"
 
 namespace lockstep::sim::inline LOCKSTEP_VARIANT {
@@ -146,6 +147,9 @@ void ViewSimulation::turn(std::uint32_t rank) {
   if (member.claims_open != member.views->takes_messages()) {
     invariants_.note(fmt::format("events: member {} was told that claims are {}allowed", rank,
                                  member.claims_open ? "" : "not "));
+  }
+  if (shows_more_than_it_holds(member.views->order())) {
+    invariants_.note(fmt::format("words: member {} shows more than it holds", rank));
   }
   note_steps(member);
   if (network_.died(rank) && !member.crashed) {
