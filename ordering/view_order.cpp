@@ -422,7 +422,14 @@ std::uint32_t ViewOrder::rank_least_stable() const noexcept {
   return rank;
 }
 
+std::uint64_t ViewOrder::end_of_frames() const noexcept {
+  if (frames_end_ == layout_.first_index) return frames_before_;
+  return std::max(frames_before_, turns_.sequence(frames_end_ - 1, my_stream_) + 1);
+}
+
 std::uint64_t ViewOrder::turns_waiting_for(std::uint32_t rank) const noexcept {
+  // Behind the last frame are nulls, for which nobody waits.
+  const std::uint64_t end = end_of_frames();
   // Where two senders are: one that ran ahead has nobody to wait for.
   std::uint64_t furthest = 0;
   std::uint64_t second = 0;
@@ -440,7 +447,8 @@ std::uint64_t ViewOrder::turns_waiting_for(std::uint32_t rank) const noexcept {
   for (const Peer& peer : peers_) {
     if (peer.rank == rank) received = received_by(peer);
   }
-  there = std::min(there, furthest);
+  there = std::min({there, furthest, end});
+  second = std::min(second, end);
   const std::uint64_t unused = second > its ? second - its : 0;
   return std::max(unused, there > received ? there - received : 0);
 }

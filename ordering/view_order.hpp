@@ -255,8 +255,8 @@ class ViewOrder {
     const bool worth_it = streams_.size() > 2 || !posts_are_stores_;
     return worth_it && issued_ - frames_end_ >= kPassesOfASilentSender;
   }
-  /// Somebody may wait for this member to say that it holds more than its row shows.
-  [[nodiscard]] bool awaited() const noexcept;
+  /// Above the sequence of the last frame that this member holds, its own ones included.
+  [[nodiscard]] std::uint64_t end_of_frames() const noexcept;
   void refresh_row(bool force_delivered) noexcept;
   bool push(Peer& peer) noexcept;
   [[nodiscard]] bool frames_due(const Peer& peer) const noexcept {

@@ -32,26 +32,18 @@ void ViewOrder::refresh_row(bool force_delivered) noexcept {
   if (mutant(Mutant::delivered_not_forced)) force_delivered = false;
   // A frame tells of its own turn and those before it: it needs no row.
   const bool nulls = issued_ != row_.issued && issued_ > frames_end_;
-  const bool acknowledges =
-      received != row_.received_sequence && (posts_are_stores_ || force_delivered || awaited());
-  if (nulls || acknowledges || (force_delivered && turn_.sequence != row_.delivered_sequence)) {
+  // Nobody waits for nulls to be held by all, until a frame stands behind them: then the word goes
+  // out with that frame, or as its acknowledgement. Over sockets that saves a system call; where a
+  // post is a few stores it goes out at once, while nobody waits.
+  const bool awaited = posts_are_stores_ || end_of_frames() > row_.received_sequence;
+  const bool acknowledges = awaited && received != row_.received_sequence;
+  if (nulls || acknowledges || (force_delivered && delivered_bytes_unpushed_ > 0)) {
     row_.received_sequence = received;
     row_.issued = issued_;
     row_.delivered_sequence = turn_.sequence;
     delivered_bytes_unpushed_ = 0;
     ++row_version_;
   }
-}
-
-bool ViewOrder::awaited() const noexcept {
-  // Nobody waits for nulls to be held by all, until a frame stands behind them: then the word goes
-  // out with that frame, or as its acknowledgement. Over sockets that saves a system call; where a
-  // post is a few stores it goes out at once, while nobody waits.
-  const std::uint64_t shown = row_.received_sequence;
-  const bool mine_behind =
-      is_sender() && turns_.sequence(frames_end_, my_stream_) >= shown + streams_.size();
-  return frames_before_ > shown || mine_behind ||
-         std::ranges::any_of(peers_, [this](const Peer& peer) { return frames_due(peer); });
 }
 
 bool ViewOrder::push_all(bool ring_doorbells) noexcept {

@@ -139,6 +139,26 @@ TEST_P(SilentSenders, AnIdleGroupFallsSilent) {
   EXPECT_EQ(posts(), before);
 }
 
+// Settling tells what was delivered, once; what is held of nulls is nobody's concern.
+TEST_P(SilentSenders, SettlingIsOneRowOfEachMember) {
+  for (std::uint64_t k = 0; k < kSilence; ++k) transfers_to_deliver(GetParam());
+  for (int k = 0; k < 4; ++k) round();
+  const std::uint64_t before = posts();
+  for (std::uint32_t k = 0; k < 3 * ViewOrder::kIdleTurnsBeforeSettling; ++k) round();
+  EXPECT_LE(posts(), before + kMembers * (kMembers - 1));
+}
+
+// Nobody is slow for what others passed ahead.
+TEST_P(SilentSenders, NobodyWaitsForAnybodyInAnIdleGroup) {
+  for (std::uint64_t k = 0; k < kSilence; ++k) transfers_to_deliver(GetParam());
+  for (int k = 0; k < 4; ++k) round();
+  for (const auto& member : members_) {
+    for (std::uint32_t rank = 0; rank < kMembers; ++rank) {
+      EXPECT_EQ(member->turns_waiting_for(rank), 0U) << rank;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Ranks, SilentSenders, testing::Range(0U, kMembers));
 
 // What is kept back as nobody's concern is nobody's concern: no message waits for the settling of
