@@ -34,6 +34,7 @@ constexpr std::size_t kRegionBytes = 1 << 20;
 struct Choices {
   std::optional<LinkChoice> of[2];
   std::string notices[2];        ///< of the link
+  bool stores[2] = {};           ///< a post over it is a few stores
   std::uint64_t pinned_kib = 0;  ///< by both, for devices, while they were there
 };
 
@@ -76,12 +77,14 @@ Choices meet(
     // They stay: what a link takes is part of what is looked at.
     std::vector<Arrival> arrivals;
     if (connection) arrivals = connection->greeter->take();
-    for (const Arrival& arrival : arrivals) {
+    for (Arrival& arrival : arrivals) {
       if (arrival.purpose != Purpose::link) continue;
       choices.of[rank] = arrival.choice;
       for (const std::string& line : arrival.newcomer->notices().lines()) {
         choices.notices[rank] += line + "\n";
       }
+      EXPECT_TRUE(connection->transport->adopt(std::move(arrival.newcomer)));
+      choices.stores[rank] = connection->transport->posts_are_stores();
     }
     met[rank].set_value();
     is_over.wait();
@@ -105,6 +108,7 @@ void expect_both(const Choices& choices, const LinkChoice& expected) {
     EXPECT_EQ(choice->no_shm, expected.no_shm);
     EXPECT_EQ(choice->no_verbs, expected.no_verbs);
   }
+  for (const bool stores : choices.stores) EXPECT_EQ(stores, expected.medium == Medium::shm);
 }
 
 GroupConfig by(const std::string& transport, const std::string& family = "tcp") {

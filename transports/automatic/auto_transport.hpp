@@ -56,6 +56,9 @@ class AutoTransport final : public Transport {
              std::span<const std::byte> bytes, std::uint64_t mark) noexcept override {
     return part_of(link).write(link, copy, offset, bytes, mark);
   }
+  [[nodiscard]] bool posts_are_stores() const noexcept override {
+    return links_[kVerbs] + links_[kTcp] == 0;
+  }
   void flush(LinkId link) noexcept override { part_of(link).flush(link); }
   [[nodiscard]] std::uint64_t completed(LinkId link) const noexcept override {
     return part_of(link).completed(link);
