@@ -153,6 +153,32 @@ std::string silence_for_good(std::uint64_t seed) {
   return {};
 }
 
+/// One end has given up: the other is not to take it for one that hears.
+std::string down_at_one_end(std::uint64_t seed) {
+  constexpr std::uint64_t kGiveUpNs = 50'000'000;
+  PacketPair pair({.seed = seed, .faults = {}, .words = 1'000, .give_up_ns = kGiveUpNs});
+  if (auto wrong = pair.run(); !wrong.empty()) return wrong;
+  pair.side(0).link->fail(DownReason::unreachable);
+  const std::uint64_t word = 1;
+  PacketPair::Side& other = pair.side(1);
+  (void)other.link->push(0, 0, std::as_bytes(std::span(&word, 1)), ++other.mark);
+  const std::uint64_t end_ns = pair.now_ns() + 4 * kGiveUpNs;
+  for (std::uint64_t now_ns = pair.now_ns(); now_ns < end_ns; now_ns += 100'000) {
+    for (const std::size_t which : {0U, 1U}) {
+      PacketPair::Side& mine = pair.side(which);
+      LossyWire& peers = *pair.side(1 - which).wire;
+      mine.wire->set_now(now_ns);
+      peers.set_now(now_ns);
+      for (auto packet = peers.take(); !packet.empty(); packet = peers.take()) {
+        mine.link->receive(packet, now_ns);
+      }
+      mine.link->send(now_ns, *mine.wire, false);
+    }
+  }
+  if (other.link->down() != DownReason::unreachable) return "the other end does not notice";
+  return {};
+}
+
 std::string a_wire_that_is_often_full(std::uint64_t seed) {
   return runs({.seed = seed, .faults = {.loss_permille = 20, .most_waiting = 3}});
 }
@@ -309,6 +335,7 @@ const std::vector<PacketCheck>& packet_checks() {
       {"Reordering", reordering},
       {"Blackout", blackout},
       {"SilenceForGood", silence_for_good},
+      {"DownAtOneEnd", down_at_one_end},
       {"AWireThatIsOftenFull", a_wire_that_is_often_full},
       {"AFullWire", a_full_wire},
       {"ImpossiblePackets", impossible_packets},

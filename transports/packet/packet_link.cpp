@@ -40,11 +40,23 @@ void PacketLink::fail(DownReason reason) noexcept {
   if (down_) return;
   down_ = reason;
   out_.clear();
+  if (!deaf()) return;
+  owed_ = 0;
+  owed_until_ns_ = kNever;
+}
+
+bool PacketLink::deaf() const noexcept {
+  if (!down_ || mutant(Mutant::hear_when_down)) return false;
+  return *down_ != DownReason::peer_left && *down_ != DownReason::peer_died;
 }
 
 // ---- what arrives ------------------------------------------------------------------------------
 
 bool PacketLink::receive(std::span<const std::byte> packet, std::uint64_t now_ns) noexcept {
+  if (deaf()) {
+    ++counts_.rejected;
+    return false;
+  }
   const auto parsed = opener_ ? opener_->open(packet) : parse(packet, options_.theirs);
   if (!parsed || packet.size() > options_.peer_packet_bytes || !window_.could_say(*parsed)) {
     ++counts_.rejected;
@@ -132,7 +144,7 @@ void PacketLink::send(std::uint64_t now_ns, Wire& wire, bool idle) noexcept {
   // On a link that is down as well: a peer that leaves waits for it.
   const bool many = owed_ >= kMostOwed && !mutant(Mutant::acknowledge_by_time_only);
   const bool now = idle || many || now_ns >= owed_until_ns_;
-  if (owed_until_ns_ != kNever && now) acknowledge_alone(wire);
+  if (owed_until_ns_ != kNever && now) acknowledge_alone(now_ns, wire);
 }
 
 std::uint64_t PacketLink::probe_ns() const noexcept {
@@ -198,10 +210,13 @@ bool PacketLink::transmit(std::uint64_t sequence, std::uint64_t now_ns, Wire& wi
   return true;
 }
 
-void PacketLink::acknowledge_alone(Wire& wire) noexcept {
+void PacketLink::acknowledge_alone(std::uint64_t now_ns, Wire& wire) noexcept {
   if (mutant(Mutant::never_acknowledge_alone)) return;
   const Head head{.kind = Kind::acknowledgement, .transmission = ++acknowledgements_};
-  if (!wire.send(complete(alone_, head, options_.peer_credit))) return;
+  if (!wire.send(complete(alone_, head, options_.peer_credit))) {
+    owed_until_ns_ = now_ns + round_trip_.acknowledge_within_ns();
+    return;
+  }
   ++counts_.acknowledgements_sent;
   owed_ = 0;
   owed_until_ns_ = kNever;
@@ -233,7 +248,8 @@ std::uint64_t PacketLink::deadline_ns() const noexcept {
     deadline = std::min(deadline, probe_ns());
   }
   if (window_.has_due() || (!out_.empty() && has_room())) {
-    deadline = std::min(deadline, next_send_ns_);
+    // A wire that took nothing is asked again then, and not before.
+    deadline = std::min(deadline, retry_ns_ == kNever ? next_send_ns_ : retry_ns_);
   }
   return deadline;
 }

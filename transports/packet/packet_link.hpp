@@ -105,6 +105,9 @@ class PacketLink {
   [[nodiscard]] std::uint32_t keys_used() const noexcept { return sealer_ ? sealer_->key() : 0; }
 
  private:
+  /// It gave up, and so is the peer to: it would wait for ever for what is never applied. What a
+  /// member sent before it left or died still counts.
+  [[nodiscard]] bool deaf() const noexcept;
   void heed_acknowledgement(const Parsed& packet, std::uint64_t now_ns) noexcept;
   void take_body(const Parsed& packet, std::uint64_t now_ns) noexcept;
   void apply(std::span<const std::byte> body) noexcept;
@@ -113,7 +116,7 @@ class PacketLink {
   void fill(std::uint64_t now_ns) noexcept;
   bool transmit_due(std::uint64_t now_ns, Wire& wire) noexcept;
   bool transmit(std::uint64_t sequence, std::uint64_t now_ns, Wire& wire) noexcept;
-  void acknowledge_alone(Wire& wire) noexcept;
+  void acknowledge_alone(std::uint64_t now_ns, Wire& wire) noexcept;
   [[nodiscard]] std::span<const std::byte> complete(std::span<std::byte> image, Head head,
                                                     std::uint64_t place) noexcept;
   [[nodiscard]] std::uint64_t probe_ns() const noexcept;

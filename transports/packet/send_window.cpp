@@ -1,6 +1,7 @@
 #include "transports/packet/send_window.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "runtime/assert.hpp"
 #include "transports/packet/mutant.hpp"
@@ -54,7 +55,7 @@ std::uint64_t SendWindow::transmitted(std::uint64_t sequence, std::uint64_t now_
   one.due = false;
   --due_;
   ++on_their_way_;
-  one.again = one.transmission != 0;
+  one.again = std::exchange(one.sent, true);
   one.transmission = ++transmissions_;
   one.sent_ns = now_ns;
   sent_[transmissions_ % kRemembered] = {.transmission = transmissions_, .ns = now_ns};
@@ -63,7 +64,9 @@ std::uint64_t SendWindow::transmitted(std::uint64_t sequence, std::uint64_t now_
 
 void SendWindow::not_transmitted(std::uint64_t sequence) noexcept {
   // The number stays used: what has been numbered twice could be mistaken.
-  mark_due(slot(sequence));
+  Slot& one = slot(sequence);
+  one.sent = one.again;
+  mark_due(one);
 }
 
 bool SendWindow::could_say(const Parsed& packet) const noexcept {

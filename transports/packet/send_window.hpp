@@ -77,7 +77,8 @@ class SendWindow {
     std::uint32_t body_bytes = 0;
     bool has = false;    ///< the peer has it
     bool due = false;    ///< to be sent
-    bool again = false;  ///< was sent more than once
+    bool sent = false;   ///< was sent
+    bool again = false;  ///< …more than once
   };
   struct Sent {
     std::uint64_t transmission = 0;
