@@ -1,7 +1,11 @@
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
 #include <sys/socket.h>
 
 #include <array>
+#include <cstring>
 #include <optional>
 #include <string>
 
@@ -16,14 +20,62 @@
 namespace lockstep::test {
 namespace {
 
-// A stranger's packets change nothing, and whoever watches the member sees that they came.
-TEST(PacketCounters, TellOfStrangersPackets) {
-  constexpr std::uint64_t kStrange = 20;
+constexpr std::uint64_t kStrange = 20;
+constexpr std::array<char, 100> kPacket{};
+
+struct Wanted {
+  const char* name;
+  Medium medium;
+  const char* encapsulation;
+};
+
+/// To the port of a member, from where nobody of the group is.
+void send_strange_packets(const GroupConfig& config) {
+  const transports::Descriptor stranger(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const auto member = runtime::parse_endpoint(config.addresses[0]).value();
+  for (std::uint64_t i = 0; i < kStrange; ++i) {
+    ASSERT_GT(::sendto(stranger.get(), kPacket.data(), kPacket.size(), 0, member.generic(),
+                       member.length),
+              0);
+  }
+}
+
+/// Of the type that members send, by the device that they are on.
+void send_strange_frames() {
+  const transports::Descriptor stranger(::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_ll everybody{};
+  everybody.sll_family = AF_PACKET;
+  everybody.sll_protocol = htons(0x88b5);
+  everybody.sll_ifindex = static_cast<int>(::if_nametoindex("lo"));
+  everybody.sll_halen = 6;
+  std::memset(everybody.sll_addr, 0xff, 6);
+  for (std::uint64_t i = 0; i < kStrange; ++i) {
+    ASSERT_GT(::sendto(stranger.get(), kPacket.data(), kPacket.size(), 0,
+                       reinterpret_cast<const sockaddr*>(&everybody), sizeof everybody),
+              0);
+  }
+}
+
+class StrangersPackets : public testing::TestWithParam<Wanted> {};
+
+INSTANTIATE_TEST_SUITE_P(Media, StrangersPackets,
+                         testing::Values(Wanted{"udp", Medium::udp, ""},
+                                         Wanted{"dpdk_ethernet", Medium::dpdk, "ethernet"},
+                                         Wanted{"dpdk_udp", Medium::dpdk, "udp"}),
+                         [](const auto& tested) { return std::string(tested.param.name); });
+
+// They change nothing, and whoever watches the member sees that they came.
+TEST_P(StrangersPackets, AreCountedAndChangeNothing) {
+  const Medium medium = GetParam().medium;
+  if (const std::string why = missing(medium); !why.empty()) {
+    GTEST_SKIP() << "platform limit: " << why;
+  }
   auto log = launch::SharedArray<MemberLog>::create(1);
   auto orders = launch::SharedArray<Orders>::create(1);
   ASSERT_TRUE(log && orders);
   GroupConfig config = group_of(2, 0, unique_name("packets"));
-  connect_by(Medium::udp, config);
+  connect_by(medium, config);
+  if (medium == Medium::dpdk) config.dpdk_encapsulation = GetParam().encapsulation;
   auto other = Child::start([&, config]() mutable {
     config.self = config.members[1];
     return run_logging_member(config, {.messages = 0}, (*log)[0], (*orders)[0]);
@@ -35,14 +87,8 @@ TEST(PacketCounters, TellOfStrangersPackets) {
   auto group = Group::join(reactor, config, observer);
   ASSERT_TRUE(group) << group.error().message;
 
-  const transports::Descriptor stranger(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  const auto member = runtime::parse_endpoint(config.addresses[0]).value();
-  const std::array<char, 100> packet{};
-  for (std::uint64_t i = 0; i < kStrange; ++i) {
-    ASSERT_GT(
-        ::sendto(stranger.get(), packet.data(), packet.size(), 0, member.generic(), member.length),
-        0);
-  }
+  const bool bare = GetParam().encapsulation == std::string("ethernet");
+  ASSERT_NO_FATAL_FAILURE(bare ? send_strange_frames() : send_strange_packets(config));
   // More, where the other member was faster and spoke before this one had its link.
   EXPECT_TRUE(turn_until(reactor, [&] { return counted(file, ".packets.rejected") >= kStrange; }));
   EXPECT_TRUE(turn_until(reactor, [&] { return counted(file, ".packets.received") > 0; }));

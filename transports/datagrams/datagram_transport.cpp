@@ -200,8 +200,12 @@ std::size_t DatagramTransport::poll(std::span<LinkDown> events) noexcept {
   // Looked at first: what a peer sent before it died is here by now, and still counts.
   const std::uint64_t dead = life_lines_->take_ended();
   port_->submit();
-  receive();
-  if (dead != 0) bury(dead);
+  if (dead == 0) {
+    receive();
+  } else {
+    receive_the_rest();
+    bury(dead);
+  }
   send_due(false);
   const bool lost = port_->lost_something();
   std::size_t count = 0;
@@ -218,14 +222,27 @@ std::size_t DatagramTransport::poll(std::span<LinkDown> events) noexcept {
 
 void DatagramTransport::receive() noexcept {
   // So that sending and the rest of the loop get their turn.
-  constexpr std::size_t kMostPerPoll = 8 * Port::kBatch;
+  constexpr int kMostBatches = 8;
   const std::uint64_t now_ns = clock_.now_ns();
-  for (std::size_t taken = 0; taken < kMostPerPoll;) {
-    const auto batch = port_->receive();
-    for (const Received& one : batch) take(one, now_ns);
-    taken += batch.size();
-    if (batch.size() < Port::kBatch) return;
+  for (int batch = 0; batch < kMostBatches; ++batch) {
+    take_batch(now_ns);
+    if (!port_->more()) return;
   }
+}
+
+/// A port that looked for one packet may have more; strangers may send all the time.
+void DatagramTransport::receive_the_rest() noexcept {
+  constexpr int kMostBatches = 1'024;
+  const std::uint64_t now_ns = clock_.now_ns();
+  for (int batch = 0; batch < kMostBatches; ++batch) {
+    if (!take_batch(now_ns) && !port_->more()) return;
+  }
+}
+
+bool DatagramTransport::take_batch(std::uint64_t now_ns) noexcept {
+  const auto packets = port_->receive();
+  for (const Received& one : packets) take(one, now_ns);
+  return !packets.empty();
 }
 
 void DatagramTransport::take(const Received& one, std::uint64_t now_ns) noexcept {
@@ -276,11 +293,15 @@ void DatagramTransport::take_leave() noexcept {
   const auto waits = [](const auto& link) {
     return link && !link->packets.down() && !link->packets.settled();
   };
+  std::vector<Link*> silent;  // that have not said so yet: their queues are full
   for (const auto& link : links_) {
-    if (link && !link->packets.down()) link->packets.push_leave();
+    if (link) silent.push_back(link.get());
   }
+  const auto said = [](Link* link) { return link->packets.down() || link->packets.push_leave(); };
+  std::erase_if(silent, said);
   send_due(true);
   while (std::ranges::any_of(links_, waits) && clock_.now_ns() < deadline_ns) {
+    std::erase_if(silent, said);
     pollfd waited{.fd = port_->descriptor(), .events = POLLIN, .revents = 0};
     ::poll(&waited, 1, 1);
     receive();

@@ -83,6 +83,8 @@ class DatagramTransport final : public Transport {
   DatagramTransport(const DatagramOptions& options, std::unique_ptr<Port> port);
   Expected<void> make_memory();
   void receive() noexcept;
+  void receive_the_rest() noexcept;
+  bool take_batch(std::uint64_t now_ns) noexcept;
   void take(const Received& one, std::uint64_t now_ns) noexcept;
   void send_due(bool idle) noexcept;
   void bury(std::uint64_t dead) noexcept;

@@ -59,6 +59,8 @@ class Port {
   static constexpr std::size_t kBatch = 32;
   /// Packets that came, at most kBatch; valid until the next call.
   virtual std::span<const Received> receive() noexcept = 0;
+  /// The last `receive` took as much as it may: another may find more.
+  [[nodiscard]] virtual bool more() const noexcept = 0;
   /// A packet that came `from` there was sealed by the peer of `to`.
   virtual void heard(Destination& /*to*/, std::uint64_t /*from*/) noexcept {}
 

@@ -39,7 +39,7 @@ struct PluginOptions {
 
 /// The plug-in's entries: a port, or a wire of one device; or null and why. Both sides are built
 /// from one tree: `layout` tells when they are not.
-inline constexpr std::uint32_t kPluginLayout = 3;
+inline constexpr std::uint32_t kPluginLayout = 4;
 template <class T>
 using PluginOpen = T* (*)(std::uint32_t layout, const PluginOptions& options, Notices& notices,
                           Error& why);

@@ -105,6 +105,7 @@ bool UdpPort::collect(std::span<const std::byte> packet, const Destination& to) 
 std::span<const Received> UdpPort::receive() noexcept {
   const std::size_t count = socket_->receive();
   for (std::size_t i = 0; i < count; ++i) received_[i].packet = socket_->packet(i);
+  more_ = count == kBatch;
   return std::span(received_).first(count);
 }
 

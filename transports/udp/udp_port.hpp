@@ -33,6 +33,7 @@ class UdpPort final : public Port {
   bool collect(std::span<const std::byte> packet, const Destination& to) noexcept override;
   void submit() noexcept override { socket_->submit(); }
   std::span<const Received> receive() noexcept override;
+  [[nodiscard]] bool more() const noexcept override { return more_; }
   [[nodiscard]] int descriptor() const noexcept override { return socket_->descriptor(); }
 
  private:
@@ -43,6 +44,7 @@ class UdpPort final : public Port {
   const runtime::Endpoint address_;
   const std::unique_ptr<UdpSocket> socket_;
   std::uint32_t credit_ = 0;
+  bool more_ = false;
   std::array<Received, kBatch> received_{};
 };
 

@@ -176,9 +176,8 @@ bool DpdkPort::collect_on(std::size_t index, std::span<const std::byte> packet,
   if (frame == nullptr) return false;
   const bool by_card =
       options_.encapsulation == Encapsulation::udp && !to.ip.six && device.does_ipv4_checksums();
-  write_heads(frame, options_.encapsulation, way_of(index), to, packet.size(), by_card);
+  write_frame(frame, options_.encapsulation, way_of(index), to, packet, by_card);
   if (by_card) device.ask_for_checksum();
-  std::memcpy(frame + heads, packet.data(), packet.size());
   return true;
 }
 
@@ -198,11 +197,6 @@ std::span<const Received> DpdkPort::receive() noexcept {
     for (std::size_t frame = before; frame < frame_count_; ++frame) take(frames_[frame], index);
   }
   if (devices_.size() > 1) first_ = (first_ + 1) % devices_.size();
-  // Whoever got a full batch comes again: frames that were none of ours count.
-  for (std::size_t i = received_count_; frame_count_ == kBatch && i < kBatch; ++i) {
-    received_[i] = {};
-    received_count_ = kBatch;
-  }
   return std::span(received_).first(received_count_);
 }
 

@@ -37,6 +37,8 @@ class DpdkPort final : public Port {
   bool collect(std::span<const std::byte> packet, const Destination& to) noexcept override;
   void submit() noexcept override;
   std::span<const Received> receive() noexcept override;
+  /// Frames that were none of ours count: behind them may be some that are.
+  [[nodiscard]] bool more() const noexcept override { return frame_count_ == kBatch; }
   void heard(Destination& to, std::uint64_t from) noexcept override;
   [[nodiscard]] bool lost_something() const noexcept override { return lost_something_; }
   [[nodiscard]] bool reaches(const Destination& to) const noexcept override;

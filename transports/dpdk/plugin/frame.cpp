@@ -16,17 +16,24 @@ std::uint16_t ether_type_of(Encapsulation encapsulation, bool six) noexcept {
   return six ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4;
 }
 
+/// As it travels.
+rte_be32_t ipv4_of(const Way& way) noexcept {
+  rte_be32_t address = 0;
+  std::memcpy(&address, way.ip.bytes.data(), sizeof address);
+  return address;
+}
+
 void write_ipv4(std::byte* place, const Way& from, const Way& to, std::size_t bytes,
-                bool checksum) noexcept {
+                bool by_card) noexcept {
   rte_ipv4_hdr ip{};
   ip.version_ihl = RTE_IPV4_VHL_DEF;
   ip.total_length = rte_cpu_to_be_16(static_cast<std::uint16_t>(kIpv4 + kUdp + bytes));
   ip.fragment_offset = rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG);
   ip.time_to_live = kHops;
   ip.next_proto_id = IPPROTO_UDP;
-  std::memcpy(&ip.src_addr, from.ip.bytes.data(), sizeof ip.src_addr);
-  std::memcpy(&ip.dst_addr, to.ip.bytes.data(), sizeof ip.dst_addr);
-  if (!checksum) ip.hdr_checksum = rte_ipv4_cksum(&ip);
+  ip.src_addr = ipv4_of(from);
+  ip.dst_addr = ipv4_of(to);
+  if (!by_card) ip.hdr_checksum = rte_ipv4_cksum(&ip);
   std::memcpy(place, &ip, sizeof ip);
 }
 
@@ -61,8 +68,8 @@ std::optional<std::span<const std::byte>> behind_udp(std::span<const std::byte> 
   std::memcpy(&udp, rest.data(), sizeof udp);
   const std::size_t bytes = rte_be_to_cpu_16(udp.dgram_len);
   if (rte_be_to_cpu_16(udp.dst_port) != to.udp_port) return std::nullopt;
+  if (bytes < kUdp || bytes > rest.size()) return rest.subspan(kUdp, 0);
   // A short frame is padded by who sends it.
-  if (bytes < kUdp || bytes > rest.size()) return std::nullopt;
   return rest.first(bytes).subspan(kUdp);
 }
 
@@ -73,8 +80,11 @@ std::size_t head_bytes(Encapsulation encapsulation, bool six) noexcept {
   return kEther + (six ? kIpv6 : kIpv4) + kUdp;
 }
 
-void write_heads(std::byte* place, Encapsulation encapsulation, const Way& from, const Way& to,
-                 std::size_t bytes, bool checksum) noexcept {
+void write_frame(std::byte* place, Encapsulation encapsulation, const Way& from, const Way& to,
+                 std::span<const std::byte> packet, bool by_card) noexcept {
+  const std::size_t bytes = packet.size();
+  // First: the checksum of UDP is over it as well.
+  std::memcpy(place + head_bytes(encapsulation, to.ip.six), packet.data(), bytes);
   rte_ether_hdr ether{};
   ether.dst_addr = to.mac;
   ether.src_addr = from.mac;
@@ -83,7 +93,7 @@ void write_heads(std::byte* place, Encapsulation encapsulation, const Way& from,
   if (encapsulation == Encapsulation::ethernet) return;
   std::byte* const ip = place + kEther;
   if (!to.ip.six) {
-    write_ipv4(ip, from, to, bytes, checksum);
+    write_ipv4(ip, from, to, bytes, by_card);
     write_udp(ip + kIpv4, from, to, bytes, nullptr);
     return;
   }
@@ -116,7 +126,7 @@ std::optional<std::span<const std::byte>> packet_in(std::span<const std::byte> f
   if (rest.size() < sizeof ip) return std::nullopt;
   std::memcpy(&ip, rest.data(), sizeof ip);
   const bool ours = ip.version_ihl == RTE_IPV4_VHL_DEF && ip.next_proto_id == IPPROTO_UDP &&
-                    std::memcmp(&ip.dst_addr, to.ip.bytes.data(), sizeof ip.dst_addr) == 0;
+                    ip.dst_addr == ipv4_of(to);
   return ours ? behind_udp(rest.subspan(sizeof ip), to) : std::nullopt;
 }
 

@@ -26,12 +26,13 @@ struct Way {
 /// The bytes in front of a packet.
 [[nodiscard]] std::size_t head_bytes(Encapsulation encapsulation, bool six) noexcept;
 
-/// Writes them; `place` has room for them, and the packet of `bytes` stands behind them.
-/// `checksum`: the card does that of the IPv4 head.
-void write_heads(std::byte* place, Encapsulation encapsulation, const Way& from, const Way& to,
-                 std::size_t bytes, bool checksum) noexcept;
+/// Writes a frame: heads, and the packet behind them. `place` has room for both. `by_card`: the
+/// card does the checksum of the IPv4 head.
+void write_frame(std::byte* place, Encapsulation encapsulation, const Way& from, const Way& to,
+                 std::span<const std::byte> packet, bool by_card) noexcept;
 
-/// The packet in a frame; nothing if it is none for `to`. Anything may have come.
+/// The packet in a frame: nothing if it is none for `to`, and an empty one if it is and not all of
+/// it came. Anything may have come.
 [[nodiscard]] std::optional<std::span<const std::byte>> packet_in(std::span<const std::byte> frame,
                                                                   Encapsulation encapsulation,
                                                                   const Way& to) noexcept;
