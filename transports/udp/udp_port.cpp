@@ -41,15 +41,24 @@ Expected<std::unique_ptr<UdpPort>> UdpPort::open(const runtime::Endpoint& addres
   if (!socket) return std::unexpected(socket.error());
   std::unique_ptr<UdpPort> port(new UdpPort(address, std::move(*socket)));
   // The kernel counts a packet's page as well, and doubles what it is asked for (socket(7)).
+  const auto packets_per_peer = [&](std::size_t bytes) {
+    return bytes / (2 * kPerPacket * std::max(peers, 1U));
+  };
   const std::size_t held = port->socket_->held_bytes();
-  const std::size_t room = held / (2 * kPerPacket * std::max(peers, 1U));
-  port->credit_ =
-      static_cast<std::uint32_t>(std::clamp<std::size_t>(room, 4, packet::kMostOutstanding));
+  port->credit_ = static_cast<std::uint32_t>(
+      std::clamp<std::size_t>(packets_per_peer(held), 4, packet::kMostOutstanding));
   if (port->credit_ < kGoodCredit) {
     notices.add(fmt::format(
         "the kernel holds {} bytes of UDP packets: room for {} from each peer; raise it with "
         "sysctl net.core.rmem_max={}",
         held, port->credit_, wanted * kPerPacket));
+  }
+  const std::size_t sends = port->socket_->sends_bytes();
+  if (packets_per_peer(sends) < kGoodCredit) {
+    notices.add(fmt::format(
+        "the kernel takes {} bytes of UDP packets until the first of them has gone, and drops what "
+        "is more; raise it with sysctl net.core.wmem_max={}",
+        sends, wanted * kPerPacket));
   }
   return port;
 }

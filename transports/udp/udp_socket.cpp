@@ -14,10 +14,10 @@ namespace {
 /// Of a message that is cut: what one IP packet could hold.
 constexpr std::size_t kMostCut = 65'000;
 
-/// The kernel before 4.18, a way without checksums, a packet larger than that way takes whole.
-bool cannot_cut(int error) {
-  return error == EINVAL || error == EIO || error == ENOPROTOOPT || error == EMSGSIZE;
-}
+/// The kernel before 4.18.
+bool cannot_cut(int error) { return error == EINVAL || error == ENOPROTOOPT; }
+/// The way to one peer: without checksums, or it does not take packets of this length whole.
+bool cannot_cut_there(int error) { return error == EIO || error == EMSGSIZE; }
 
 /// More than a packet may have, so that a longer one shows.
 constexpr std::size_t kOneMore = 8;
@@ -74,7 +74,7 @@ Expected<std::unique_ptr<UdpSocket>> UdpSocket::open(const runtime::Endpoint& mi
   made->port_ = runtime::port_of(bound);
   const int number = made->descriptor();
   made->held_bytes_ = granted(number, SO_RCVBUFFORCE, SO_RCVBUF, wanted_bytes);
-  granted(number, SO_SNDBUFFORCE, SO_SNDBUF, wanted_bytes);
+  made->sends_bytes_ = granted(number, SO_SNDBUFFORCE, SO_SNDBUF, wanted_bytes);
   return made;
 }
 
@@ -86,7 +86,7 @@ void UdpSocket::collect(std::span<const std::byte> packet, const runtime::Endpoi
 }
 
 std::size_t UdpSocket::alike(std::size_t first) const noexcept {
-  if (!cuts_) return 1;
+  if (!cuts_ || first < one_by_one_until_) return 1;
   const std::size_t size = out_pieces_[first].iov_len;
   std::size_t bytes = size;
   std::size_t count = 1;
@@ -127,13 +127,16 @@ std::size_t UdpSocket::make_messages(std::size_t first) noexcept {
 }
 
 void UdpSocket::submit() noexcept {
+  one_by_one_until_ = 0;
   for (std::size_t sent = 0; sent < collected_;) {
     const std::size_t messages = make_messages(sent);
     const int took =
         ::sendmmsg(socket_.get(), out_.data(), static_cast<unsigned>(messages), MSG_NOSIGNAL);
     if (took <= 0 && errno == EINTR) continue;
-    if (took <= 0 && out_[0].msg_hdr.msg_iovlen > 1 && cannot_cut(errno)) {
-      cuts_ = false;
+    const std::size_t in_first = out_[0].msg_hdr.msg_iovlen;
+    if (took <= 0 && in_first > 1 && (cannot_cut(errno) || cannot_cut_there(errno))) {
+      if (cannot_cut(errno)) cuts_ = false;
+      one_by_one_until_ = sent + in_first;
       continue;
     }
     // The first of them was refused (no route, no room, a rule of the firewall): that one is lost.

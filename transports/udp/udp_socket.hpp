@@ -36,6 +36,8 @@ class UdpSocket {
   [[nodiscard]] int descriptor() const noexcept { return socket_.get(); }
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
   [[nodiscard]] std::size_t held_bytes() const noexcept { return held_bytes_; }
+  /// What it takes of packets that are not on their way yet.
+  [[nodiscard]] std::size_t sends_bytes() const noexcept { return sends_bytes_; }
 
   /// Collects one packet; sends what was collected before if there is no room. Neither the bytes
   /// nor the address may change until `submit`.
@@ -62,8 +64,10 @@ class UdpSocket {
   std::size_t packet_bytes_;
   std::uint16_t port_ = 0;
   std::size_t held_bytes_ = 0;
-  bool came_in_numbers_ = false;  ///< more than one packet, the last time
-  bool cuts_ = true;              ///< the kernel can cut a message into packets
+  std::size_t sends_bytes_ = 0;
+  bool came_in_numbers_ = false;      ///< more than one packet, the last time
+  bool cuts_ = true;                  ///< the kernel can cut a message into packets
+  std::size_t one_by_one_until_ = 0;  ///< of those collected
   std::size_t collected_ = 0;
   std::array<iovec, kBatch> out_pieces_{};
   std::array<const runtime::Endpoint*, kBatch> out_to_{};
