@@ -8,10 +8,12 @@
 
 #include "tests/partitions/child.hpp"
 #include "tests/processes/group_fixture.hpp"
+#include "tests/processes/own_network.hpp"
+#include "tests/processes/running_group.hpp"
 #include "tools/launch/local_addresses.hpp"
 
-// DPDK that does not start, or has no such device: each in a process of its own, since DPDK starts
-// once in one.
+// DPDK that does not start, has no such device, or one that takes less: each in a process of its
+// own, since DPDK starts once in one.
 
 namespace lockstep::test {
 namespace {
@@ -62,6 +64,24 @@ TEST(DpdkStart, FailsWithoutThePlugIn) {
   GroupConfig config = group_over("rings:none");
   config.dpdk_plugin = "/nonexistent/plugin.so";
   expect_to_fail(config, {"/nonexistent/plugin.so"}, 2);
+}
+
+// Packets are filled as far as they go. The kernel drops what is longer than its device takes, and
+// the driver (net_af_packet) does not look.
+TEST(DpdkInterface, GetsFramesOfTheLengthThatItTakes) {
+  if (!may_have_own_network()) GTEST_SKIP() << "platform limit: no network of its own";
+  ASSERT_TRUE(enter_own_network(1'200));
+  GroupConfig config = group_of(2, 0, unique_name("mtu"));
+  config.transport = "dpdk";
+  config.dpdk_devices = "net_af_packet0,iface=lo";
+  config.addresses = launch::local_addresses("dpdk", 2, {}).value();
+  RunningGroup group;
+  ASSERT_NO_FATAL_FAILURE(group.start(config, {{}}));
+  ASSERT_TRUE(group.wait_for_progress({0, 1}, 5'000));
+  for (const std::uint32_t member : group.everyone()) {
+    EXPECT_EQ(heard(group.log(member).losses), 0U) << group.log(member).lost_reason.data();
+  }
+  ASSERT_NO_FATAL_FAILURE(group.expect_to_settle({0, 1}));
 }
 
 }  // namespace

@@ -14,14 +14,18 @@
 namespace lockstep::test {
 
 /// Gives the calling process, and those that it makes, a network of their own, with nothing but its
-/// loopback device. It is gone with the last of them. False: only root may.
-inline bool enter_own_network() {
+/// loopback device, which takes packets of up to `mtu` bytes. It is gone with the last of them.
+/// False: only root may.
+inline bool enter_own_network(int mtu = 65'536) {
   if (::unshare(CLONE_NEWNET) != 0) return false;
   const transports::Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ifreq request{};
   std::strcpy(request.ifr_name, "lo");
   if (::ioctl(socket.get(), SIOCGIFFLAGS, &request) != 0) return false;
-  request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
+  const short flags = request.ifr_flags;
+  request.ifr_mtu = mtu;
+  if (::ioctl(socket.get(), SIOCSIFMTU, &request) != 0) return false;
+  request.ifr_flags = static_cast<short>(flags | IFF_UP);
   return ::ioctl(socket.get(), SIOCSIFFLAGS, &request) == 0;
 }
 

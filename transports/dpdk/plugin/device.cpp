@@ -6,14 +6,20 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdlib>
 #include <map>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "transports/dpdk/plugin/eal.hpp"
 #include "transports/dpdk/plugin/xdp_pool.hpp"
+#include "transports/hello/descriptor.hpp"
 
 namespace lockstep::transports::dpdk {
 namespace {
@@ -25,6 +31,9 @@ constexpr std::uint16_t kHeadRoom = 64;
 constexpr std::uint16_t kMostMtu = UINT16_MAX - RTE_PKTMBUF_HEADROOM - kHeadRoom;
 /// Kept at hand for each thread beside the pool (DPDK's mempool cache).
 constexpr unsigned kAtHand = 64;
+/// What net_af_packet has room for unless it is told otherwise.
+constexpr unsigned long kFramesOfPacketSocket = 512;
+constexpr auto kAnyNode = static_cast<unsigned>(SOCKET_ID_ANY);
 /// A client of memif does not come back by itself: it is started anew after so many looks that
 /// found it down.
 constexpr std::uint32_t kPatience = 10;
@@ -37,9 +46,9 @@ std::string argument(const std::string& words, const std::string& key) {
   return words.substr(begin, words.find(',', begin) - begin);
 }
 
-/// Devices of memif that nobody uses. DPDK 22.11 cannot end one and make another in one process:
-/// what is left of its listener fails for ever, in a thread of DPDK's. So they are kept, stopped,
-/// for the next who wants the same.
+/// Devices that nobody uses. DPDK 22.11 cannot end one of memif and make another in one process:
+/// what is left of its listener fails for ever, in a thread of DPDK's. And a card that was closed
+/// is not found again. So they are kept, stopped, for the next who wants the same.
 struct Parked {
   std::uint16_t port = 0;
   rte_mempool* pool = nullptr;
@@ -62,13 +71,14 @@ Device::Device(std::string words)
       name_(words_.substr(0, words_.find(','))),
       interface_(argument(words_, "iface")),
       is_memif_(name_.starts_with("net_memif")),
+      stays_(is_memif_ || is_pci(name_)),
       is_client_(is_memif_ && argument(words_, "role") != "server") {}
 
 Expected<std::unique_ptr<Device>> Device::open(const std::string& words) {
   std::unique_ptr<Device> device(new Device(words));
   std::unique_lock lock(devices_come_and_go());
-  for (const auto step :
-       {&Device::attach, &Device::make_pool, &Device::configure, &Device::start}) {
+  for (const auto step : {&Device::attach, &Device::measure, &Device::make_pool, &Device::configure,
+                          &Device::start}) {
     if (auto done = (*device.*step)(); !done) {
       device->end();
       lock.unlock();  // the device takes it once more
@@ -93,7 +103,7 @@ Expected<void> Device::attach() {
     attached_ = true;
     return {};
   }
-  if (is_memif_ && take_parked()) return {};
+  if (stays_ && take_parked()) return {};
   if (!is_pci(name_)) {
     const std::size_t comma = words_.find(',');
     const std::string arguments = comma == std::string::npos ? "" : words_.substr(comma + 1);
@@ -116,14 +126,33 @@ bool Device::take_parked() {
   return true;
 }
 
-Expected<void> Device::make_pool() {
+Expected<void> Device::measure() {
   rte_eth_dev_info info{};
   if (const int told = rte_eth_dev_info_get(port_, &info); told < 0) return fault("ask", told);
   does_ipv4_checksums_ = (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
-  rte_eth_dev_get_mtu(port_, &mtu_);
-  mtu_ = std::min(mtu_, kMostMtu);
+  reports_removal_ = info.dev_flags != nullptr && (*info.dev_flags & RTE_ETH_DEV_INTR_RMV) != 0;
   rte_eth_macaddr_get(port_, &mac_);
   rte_eth_dev_adjust_nb_rx_tx_desc(port_, &receive_slots_, &send_slots_);
+  if (name_.starts_with("net_af_packet")) {
+    const unsigned long told = std::strtoul(argument(words_, "framecnt").c_str(), nullptr, 10);
+    receive_slots_ = static_cast<std::uint16_t>(
+        std::min<unsigned long>(receive_slots_, told == 0 ? kFramesOfPacketSocket : told));
+  }
+  rte_eth_dev_get_mtu(port_, &mtu_);
+  mtu_ = std::min(mtu_, kMostMtu);
+  if (interface_.empty()) return {};
+  interface_index_ = ::if_nametoindex(interface_.c_str());
+  // The drivers over kernel interfaces do not look, and the kernel drops what is too long.
+  ifreq asked{};
+  interface_.copy(asked.ifr_name, sizeof asked.ifr_name - 1);
+  const Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (::ioctl(socket.get(), SIOCGIFMTU, &asked) == 0 && asked.ifr_mtu < mtu_) {
+    mtu_ = static_cast<std::uint16_t>(asked.ifr_mtu);
+  }
+  return {};
+}
+
+Expected<void> Device::make_pool() {
   if (pair_) pool_ = pair_->pool;
   if (pool_ != nullptr) return {};
   static std::atomic<std::uint32_t> made{0};
@@ -147,13 +176,15 @@ Expected<void> Device::make_pool() {
 
 Expected<void> Device::configure() {
   rte_eth_conf conf{};
+  conf.rxmode.mtu = mtu_;
+  conf.intr_conf.rmv = reports_removal_ ? 1 : 0;
   if (does_ipv4_checksums_) conf.txmode.offloads = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
   int result = rte_eth_dev_configure(port_, 1, 1, &conf);
   if (result < 0) return fault("configure", result);
   configured_ = true;
-  result = rte_eth_rx_queue_setup(port_, 0, receive_slots_, SOCKET_ID_ANY, nullptr, pool_);
+  result = rte_eth_rx_queue_setup(port_, 0, receive_slots_, kAnyNode, nullptr, pool_);
   if (result < 0) return fault("make the receive queue of", result);
-  result = rte_eth_tx_queue_setup(port_, 0, send_slots_, SOCKET_ID_ANY, nullptr);
+  result = rte_eth_tx_queue_setup(port_, 0, send_slots_, kAnyNode, nullptr);
   if (result < 0) return fault("make the send queue of", result);
   rte_eth_dev_callback_register(port_, RTE_ETH_EVENT_INTR_RMV, &Device::removed, this);
   return {};
@@ -183,10 +214,14 @@ void Device::end() noexcept {
   if (std::exchange(ended_, true)) return;
   for (std::uint16_t i = 0; i < count_; ++i) rte_pktmbuf_free(collected_[i]);
   if (configured_) {
-    rte_eth_dev_callback_unregister(port_, RTE_ETH_EVENT_INTR_RMV, &Device::removed, this);
+    // Not while it is being called.
+    while (rte_eth_dev_callback_unregister(port_, RTE_ETH_EVENT_INTR_RMV, &Device::removed, this) ==
+           -EAGAIN) {
+      std::this_thread::yield();
+    }
   }
   if (started_) rte_eth_dev_stop(port_);
-  if (is_memif_ && configured_) {
+  if (stays_ && configured_) {
     park()[words_] = {.port = port_, .pool = pool_};
     return;
   }
@@ -247,7 +282,7 @@ std::size_t Device::receive(std::span<rte_mbuf*> frames) noexcept {
 
 void Device::attend() noexcept {
   if (lost()) return;
-  if (!interface_.empty() && ::if_nametoindex(interface_.c_str()) == 0) {
+  if (!interface_.empty() && interface_is_gone()) {
     lost_.store(true, std::memory_order_relaxed);
     return;
   }
@@ -257,6 +292,13 @@ void Device::attend() noexcept {
   up_ = rte_eth_link_get_nowait(port_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
   downs_ = up_ ? 0 : downs_ + 1;
   if (is_client_ && downs_ >= kPatience) restart();
+}
+
+/// Or another one has its name.
+bool Device::interface_is_gone() const noexcept {
+  const unsigned index = ::if_nametoindex(interface_.c_str());
+  if (index == 0) return errno == ENODEV || errno == ENXIO;
+  return index != interface_index_;
 }
 
 void Device::restart() noexcept {

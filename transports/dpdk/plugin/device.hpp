@@ -54,6 +54,8 @@ class Device {
  private:
   explicit Device(std::string words);
   Expected<void> attach();
+  Expected<void> measure();
+  [[nodiscard]] bool interface_is_gone() const noexcept;
   bool take_parked();
   void end() noexcept;
   Expected<void> make_pool();
@@ -67,8 +69,10 @@ class Device {
   const std::string name_;
   const std::string interface_;  ///< of the kernel's, below it; empty: none
   const bool is_memif_;
+  const bool stays_;      ///< its device outlives it, parked
   const bool is_client_;  ///< of memif
   std::optional<RingPairEnd> pair_;
+  unsigned interface_index_ = 0;  ///< when it was opened
   std::uint16_t port_ = 0;
   bool ended_ = false;
   bool attached_ = false;
@@ -83,6 +87,7 @@ class Device {
   std::uint16_t receive_slots_ = 1'024;
   std::uint16_t send_slots_ = 1'024;
   bool does_ipv4_checksums_ = false;
+  bool reports_removal_ = false;
   std::array<rte_mbuf*, Port::kBatch> collected_{};
   std::uint16_t count_ = 0;
 };

@@ -46,7 +46,7 @@ int first_allowed_cpu() {
 std::vector<std::string> arguments_for(const PluginOptions& options, bool huge) {
   std::vector<std::string> arguments{"lockstep",    "--no-telemetry",
                                      "--log-level", "error",
-                                     "-l",          std::to_string(first_allowed_cpu())};
+                                     "--lcores",    fmt::format("0@{}", first_allowed_cpu())};
   if (huge) {
     arguments.emplace_back("--in-memory");
   } else {
@@ -112,10 +112,13 @@ Expected<void> run(std::vector<std::string> arguments, bool quiet) {
     std::vector<char*> words;
     for (std::string& one : arguments) words.push_back(one.data());
     words.push_back(nullptr);
-    if (rte_eal_init(static_cast<int>(arguments.size()), words.data()) >= 0) {
-      // A folder for other processes that would share this one's memory: there are none.
-      std::error_code error;
-      std::filesystem::remove_all(rte_eal_get_runtime_dir(), error);
+    const bool runs = rte_eal_init(static_cast<int>(arguments.size()), words.data()) >= 0;
+    const int reason = rte_errno;
+    // A folder for other processes that would share this one's memory: there are none. Unless it is
+    // another program's, too: then there is something in it.
+    std::error_code error;
+    std::filesystem::remove(rte_eal_get_runtime_dir(), error);
+    if (runs) {
       // What its drivers say of every attempt is nobody's to print here.
       if (quiet) rte_log_set_global_level(RTE_LOG_EMERG);
       return;
@@ -124,7 +127,7 @@ Expected<void> run(std::vector<std::string> arguments, bool quiet) {
     outcome = fail(ErrorCode::system,
                    fmt::format("DPDK does not start ({}): {}{}with '{}'; see group.dpdk_eal, and "
                                "start the process again: DPDK starts once",
-                               rte_strerror(rte_errno), said, said.empty() ? "" : " ",
+                               rte_strerror(reason), said, said.empty() ? "" : " ",
                                fmt::join(arguments, " ")));
   });
   starter.join();
