@@ -59,6 +59,17 @@ std::uint64_t make_room(int socket) {
   return static_cast<std::uint64_t>(granted);
 }
 
+/// What a datagram may carry so that it is not cut in pieces, of which the kernel drops some under
+/// load (ip(7), IP_MTU); and no more than one of the transport's does (UdpPort).
+std::uint64_t whole_datagram(int socket) {
+  constexpr int kMost = 8'000;
+  constexpr int kHeads = 20 + 8;
+  int mtu = kMost + kHeads;
+  socklen_t length = sizeof mtu;
+  ::getsockopt(socket, IPPROTO_IP, IP_MTU, &mtu, &length);
+  return static_cast<std::uint64_t>(std::min(mtu - kHeads, kMost));
+}
+
 /// Both ends of one pair over UDP. False: see errno.
 bool make_pair(int& one, int& other) {
   sockaddr_in here{};
@@ -90,6 +101,7 @@ Expected<SocketMesh> SocketMesh::create(std::uint32_t members, bool udp) {
         if (!make_pair(one, other)) return refused();
         // A datagram takes up to twice its bytes and more.
         mesh.window_bytes_ = std::min(make_room(one), make_room(other)) / 4;
+        mesh.datagram_bytes_ = whole_datagram(one);
       }
     }
     return mesh;

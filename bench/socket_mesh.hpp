@@ -25,6 +25,8 @@ class SocketMesh {
   }
   /// UDP: how many bytes may be on their way to a socket at least, so that none are lost.
   [[nodiscard]] std::uint64_t window_bytes() const noexcept { return window_bytes_; }
+  /// UDP: the largest datagram of a stream, which goes in one piece.
+  [[nodiscard]] std::uint64_t datagram_bytes() const noexcept { return datagram_bytes_; }
   [[nodiscard]] std::uint32_t members() const noexcept { return members_; }
 
  private:
@@ -34,6 +36,7 @@ class SocketMesh {
   std::uint32_t members_;
   std::vector<int> sockets_;  ///< by rank, then by peer
   std::uint64_t window_bytes_ = 0;
+  std::uint64_t datagram_bytes_ = 0;
 };
 
 }  // namespace lockstep::bench

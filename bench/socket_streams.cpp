@@ -16,8 +16,6 @@ constexpr std::size_t kSourceBytes = 1024 * 1024;
 constexpr std::size_t kBufferBytes = 256 * 1024;
 /// What is written before it is offered to the sockets.
 constexpr std::size_t kBurstBytes = 64 * 1024;
-/// A call over UDP.
-constexpr std::size_t kDatagramBytes = 8'000;
 
 }  // namespace
 
@@ -97,8 +95,9 @@ bool SocketStreams::send_some(Peer& peer) {
 
 /// The size of the next datagram, whole payloads where some fit; 0: the receiver has too many.
 std::uint64_t SocketStreams::datagram_bytes(const Peer& peer) const {
-  const std::uint64_t whole = kDatagramBytes / message_bytes_ * message_bytes_;
-  const std::uint64_t bytes = whole == 0 ? kDatagramBytes : whole;
+  const std::uint64_t most = session_.mesh->datagram_bytes();
+  const std::uint64_t whole = most / message_bytes_ * message_bytes_;
+  const std::uint64_t bytes = whole == 0 ? most : whole;
   const std::uint64_t on_its_way = peer.gone - session_.arrived(peer.rank, rank_).load();
   return on_its_way + bytes <= session_.mesh->window_bytes() ? bytes : 0;
 }

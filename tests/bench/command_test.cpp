@@ -13,6 +13,7 @@
 #include "bench/report.hpp"
 #include "runtime/counters.hpp"
 #include "tests/bench/program.hpp"
+#include "tests/processes/own_network.hpp"
 
 namespace lockstep::bench {
 namespace {
@@ -331,6 +332,15 @@ TEST_F(Command, StreamsOverDpdkAreMeasuredBesideBareFrames) {
     EXPECT_GT(result.floor_messages_per_s.value_or(0), 0.0);
     EXPECT_GT(result.ratio_throughput.value_or(0), 0.0);
   }
+}
+
+/// The kernel drops pieces of datagrams when many are on their way, and the floor repeats nothing.
+TEST_F(Command, TheStreamOfDatagramsFitsAnInterfaceThatTakesLess) {
+  if (!test::may_have_own_network()) GTEST_SKIP() << "platform limit: no network of its own";
+  ASSERT_TRUE(test::enter_own_network(1'500));
+  const auto result = measure({"throughput", "--members", "3", "--transport", "udp",
+                               "--payload-bytes", "1024", "--idle", "backoff"});
+  EXPECT_GT(result.floor_messages_per_s.value_or(0), 0.0);
 }
 
 TEST_F(Command, AMessageOfSeveralFramesHasAFloorToo) {
