@@ -15,7 +15,7 @@ inline constexpr std::uint32_t kMaxMembers = 64;
 
 /// What a reactor does when a turn of its loop found nothing to do.
 ///
-/// `backoff` spins for about a microsecond, yields a few times, then sleeps on a doorbell with a
+/// `backoff` spins for about a microsecond, yields for some tens, then sleeps on a doorbell with a
 /// deadline; it is the only policy that works with more reactors than cores. `automatic` becomes
 /// `spin` when every reactor of every member on this host can have a CPU of its own (learnt when
 /// the group connects), else `backoff`. Asking for `spin` without the CPUs is refused: pure
@@ -35,7 +35,7 @@ struct ReactorConfig {
   std::int32_t core = -1;
   /// `backoff`: how long to spin, and how often to yield, before sleeping.
   std::uint64_t backoff_spin_ns = 1'000;
-  std::uint32_t backoff_yields = 8;
+  std::uint32_t backoff_yields = 64;
   HugePages huge_pages = HugePages::automatic;
   /// Lock regions in memory. Needs RLIMIT_MEMLOCK; refused with the limit named when too small.
   bool lock_memory = false;
