@@ -41,10 +41,10 @@ void Reactor::idle(std::uint64_t max_ns) {
     sched_yield();
     return;
   }
-  // Backoff: spin briefly, since the answer is usually under way; yield for about as long as a sleep
-  // and a wake-up take, since the peer may need this very core (Karlin et al., "Empirical studies of
-  // competitive spinning", SOSP 1991: waiting so costs twice the best choice at most); then sleep
-  // until somebody rings.
+  // Backoff: spin briefly, since the answer is usually under way; yield for about as long as a
+  // sleep and a wake-up take, since the peer may need this very core (Karlin et al., "Empirical
+  // studies of competitive spinning", SOSP 1991: waiting so costs twice the best choice at most);
+  // then sleep until somebody rings.
   if (idle_since_ns_ == 0) {
     idle_since_ns_ = now_ns_;
     yields_ = 0;
