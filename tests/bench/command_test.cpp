@@ -252,7 +252,9 @@ TEST_F(Command, TheOpenLoopSendsAtTheRateAskedFor) {
   // Subject time is counted, so a slow machine delays messages and does not lose any: those that
   // were due are in the histogram, sent or not.
   EXPECT_GT(result.latency_ns->count, 0U);
-  EXPECT_LE(*result.messages_per_s, 2'100);
+  // What was due while the machine stood still before the first measured block comes in that one.
+  // Without a schedule it would be a hundred thousand.
+  EXPECT_LE(*result.messages_per_s, 10'000);
 }
 
 TEST_F(Command, AClosedLoopEndsAfterTheSamplesAskedFor) {
