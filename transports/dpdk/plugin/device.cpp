@@ -298,7 +298,7 @@ void Device::attend() noexcept {
 bool Device::interface_is_gone() const noexcept {
   const unsigned index = ::if_nametoindex(interface_.c_str());
   if (index == 0) return errno == ENODEV || errno == ENXIO;
-  return index != interface_index_;
+  return interface_index_ != 0 && index != interface_index_;
 }
 
 void Device::restart() noexcept {

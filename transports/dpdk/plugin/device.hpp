@@ -72,7 +72,7 @@ class Device {
   const bool stays_;      ///< its device outlives it, parked
   const bool is_client_;  ///< of memif
   std::optional<RingPairEnd> pair_;
-  unsigned interface_index_ = 0;  ///< when it was opened
+  unsigned interface_index_ = 0;  ///< when it was opened; 0: not known
   std::uint16_t port_ = 0;
   bool ended_ = false;
   bool attached_ = false;
