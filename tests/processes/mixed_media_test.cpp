@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/partitions/make_network.hpp"
 #include "tests/partitions/partitions.hpp"
 #include "tests/processes/group_fixture.hpp"
 #include "tests/processes/ledger_group.hpp"
@@ -31,14 +32,7 @@ constexpr Load kLoad{.pace_ns = kMillisecond};
 /// Members 0 and 1 on the first host, the others on the second.
 class MixedMedia : public testing::Test {
  protected:
-  void SetUp() override {
-    auto made = Partitions::create(2);
-    if (!made && made.error().code == ErrorCode::not_supported) {
-      GTEST_SKIP() << "platform limit: " << made.error().message;
-    }
-    ASSERT_TRUE(made) << made.error().message;
-    network_.emplace(std::move(*made));
-  }
+  void SetUp() override { make_network(2, network_); }
 
   static std::uint32_t host_of(std::uint32_t member) { return member < 2 ? 0 : 1; }
 

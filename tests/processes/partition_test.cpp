@@ -4,9 +4,9 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "tests/partitions/make_network.hpp"
 #include "tests/partitions/partitions.hpp"
 #include "tests/processes/group_fixture.hpp"
 #include "tests/processes/ledger_group.hpp"
@@ -32,14 +32,7 @@ struct Wanted {
 /// Three members, each in a network of its own.
 class PartitionedGroup : public testing::TestWithParam<Wanted> {
  protected:
-  void SetUp() override {
-    auto made = Partitions::create(kMembers);
-    if (!made && made.error().code == ErrorCode::not_supported) {
-      GTEST_SKIP() << "platform limit: " << made.error().message;
-    }
-    ASSERT_TRUE(made) << made.error().message;
-    network_.emplace(std::move(*made));
-  }
+  void SetUp() override { make_network(kMembers, network_); }
 
   GroupConfig config_for() const {
     const IpVersion version = GetParam().version;

@@ -19,9 +19,9 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <utility>
 
 #include "runtime/clock.hpp"
+#include "tests/partitions/make_network.hpp"
 #include "tests/partitions/partitions.hpp"
 #include "tests/processes/group_fixture.hpp"
 #include "tests/processes/running_group.hpp"
@@ -53,13 +53,9 @@ bool may_use_xdp() {
 class Xdp : public testing::Test {
  protected:
   void SetUp() override {
-    auto made = Partitions::create(2);
-    if (!made && made.error().code == ErrorCode::not_supported) {
-      GTEST_SKIP() << "platform limit: " << made.error().message;
-    }
-    ASSERT_TRUE(made) << made.error().message;
     if (!may_use_xdp()) GTEST_SKIP() << "platform limit: no XDP sockets, or no BPF for them";
-    network_.emplace(std::move(*made));
+    make_network(2, network_);
+    if (!network_) return;
     const auto cabled = network_->network_of(0).ip(
         fmt::format("link add xdp0 type veth peer name xdp0 netns {}\nlink set xdp0 up\n",
                     network_->network_of(1).path()));
@@ -156,7 +152,7 @@ int send_frames(const Words& words) {
 }
 
 // The kernel takes from an XDP socket only what lies in the memory that the socket was given, and
-// drops the rest without a word: of a pool with gaps in it that was a third.
+// drops the rest without a word: of a pool with gaps in it that was two fifths.
 TEST_F(Xdp, EveryFrameArrivesFromWhicheverBuffer) {
   auto words = launch::SharedArray<Words>::create(1);
   ASSERT_TRUE(words) << words.error().message;
