@@ -41,10 +41,10 @@ void Reactor::idle(std::uint64_t max_ns) {
     sched_yield();
     return;
   }
-  // Backoff: spin briefly, since the answer is usually under way; yield for about as long as a
-  // sleep and a wake-up take, since the peer may need this very core (Karlin et al., "Empirical
-  // studies of competitive spinning", SOSP 1991: waiting so costs twice the best choice at most);
-  // then sleep until somebody rings.
+  // Backoff: spin briefly, since the answer is usually under way; yield for a while, since the peer
+  // may need this very core; then sleep until somebody rings. To stay awake for about as long as a
+  // sleep and a wake-up take costs twice the best choice at most (Karlin et al., "Empirical studies
+  // of competitive spinning", SOSP 1991).
   if (idle_since_ns_ == 0) {
     idle_since_ns_ = now_ns_;
     yields_ = 0;
@@ -62,15 +62,15 @@ void Reactor::sleep(std::uint64_t max_ns) {
   // Sequentially consistent: either the poster of work sees `sleeping_` (wake_if_sleeping), or the
   // look that follows sees the work.
   sleeping_.store(true, std::memory_order_seq_cst);
-  const bool sleeps = prepare_to_sleep();
-  if (sleeps) {
+  const bool slept = prepare_to_sleep();
+  if (slept) {
     wait(max_ns);
     for (Duty* duty : duties_) duty->woke();
     if (sleeps_) sleeps_->add();
   }
   sleeping_.store(false, std::memory_order_relaxed);
   // Woken for nothing, it sleeps again at once.
-  if (!sleeps) idle_since_ns_ = 0;
+  if (!slept) idle_since_ns_ = 0;
   now_ns_ = clock_.now_ns();
 }
 

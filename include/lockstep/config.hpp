@@ -15,10 +15,10 @@ inline constexpr std::uint32_t kMaxMembers = 64;
 
 /// What a reactor does when a turn of its loop found nothing to do.
 ///
-/// `backoff` spins for about a microsecond, yields for some tens, then sleeps on a doorbell with a
-/// deadline; it is the only policy that works with more reactors than cores. `automatic` becomes
-/// `spin` when every reactor of every member on this host can have a CPU of its own (learnt when
-/// the group connects), else `backoff`. Asking for `spin` without the CPUs is refused: pure
+/// `backoff` spins for about a microsecond, yields some tens of times, then sleeps on a doorbell
+/// with a deadline; it is the only policy that works with more reactors than cores. `automatic`
+/// becomes `spin` when every reactor of every member on this host can have a CPU of its own (learnt
+/// when the group connects), else `backoff`. Asking for `spin` without the CPUs is refused: pure
 /// spinning is then a thousand times slower than sleeping, not faster.
 enum class IdlePolicy : std::uint8_t { automatic, spin, yield, backoff };
 

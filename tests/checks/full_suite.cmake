@@ -1,6 +1,7 @@
 # The unit and simulation tests of the sanitizer builds, one test per build and label, and a short
-# run of every fuzzer. The thread sanitizer has only those where there are threads (ci/test). Not the mutants: they are there to be caught, which the release build shows,
-# and some take thousands of seeds.
+# run of every fuzzer. The thread sanitizer has only those where there are threads (ci/test). Not the
+# mutants: they are there to be caught, which the release build shows, and some take thousands of
+# seeds.
 
 # See ci/build: the thread sanitizer wants its addresses to itself.
 set(run_in_tsan "")

@@ -143,6 +143,8 @@ std::string PacketPair::run() {
       write(mine, peer);
       if (mine.random.chance(500)) write(mine, peer);
       send(mine);
+      // Who may sleep would not, and look again and again.
+      if (mine.link->deadline_ns() <= now_ns_) return "a deadline that has passed";
     }
     for (const Side& one : sides_) {
       if (const auto reason = one.link->down()) {
